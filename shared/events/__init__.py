@@ -1,0 +1,1 @@
+"""The published facts, one module per writing service, and the envelope they travel in (D4, D5)."""

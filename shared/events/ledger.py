@@ -1,0 +1,186 @@
+"""What the ledger states: on the log of record (payments, calendar, releases), and what it derives for others."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from shared.events.envelope import Amount, BorrowerId, CurrencyCode, Data, Envelope, EventId, LoanId
+
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+Offset = Annotated[int, Field(ge=0, strict=True)]
+
+
+class Payment(Data):
+    """Money received for a loan. `reference` is the payer's or the bank's own and holds no personal data."""
+
+    amount: Amount
+    currency: CurrencyCode
+    reference: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/-]{1,64}$")] | None = None
+
+
+class Reversal(Data):
+    """The payment whose event id this is did not happen (returned, mistaken)."""
+
+    payment_id: EventId
+    reason: Reason
+
+
+class BusinessDate(Data):
+    """A zoneless business date."""
+
+    business_date: date
+
+
+class Release(Data):
+    """A parked loan is folded on from `first_held_offset`, in order, booked on the open date (D9)."""
+
+    first_held_offset: Offset
+    reason: Reason
+
+
+class Retry(Data):
+    """A dead letter is read again by the engine of now; or, with `replaced_by`, it is settled by that event instead."""
+
+    dead_offset: Offset
+    replaced_by: EventId | None = None
+    reason: Reason
+
+
+class PaymentReceived(Envelope):
+    """A repayment came in on the effective date."""
+
+    type: Literal["ledger.PaymentReceived.v1"] = "ledger.PaymentReceived.v1"
+    data: Payment
+
+
+class PaymentReversed(Envelope):
+    """An earlier payment was taken back."""
+
+    type: Literal["ledger.PaymentReversed.v1"] = "ledger.PaymentReversed.v1"
+    data: Reversal
+
+
+class BookOpened(Envelope):
+    """The first business date; the same event id on every partition."""
+
+    type: Literal["ledger.BookOpened.v1"] = "ledger.BookOpened.v1"
+    data: BusinessDate
+
+
+class BusinessDateClosed(Envelope):
+    """A business date ended; the same event id on every partition. Every calendar day is one (D3)."""
+
+    type: Literal["ledger.BusinessDateClosed.v1"] = "ledger.BusinessDateClosed.v1"
+    data: BusinessDate
+
+
+class ParkedLoanReleased(Envelope):
+    """An operator let a parked loan go on."""
+
+    type: Literal["ledger.ParkedLoanReleased.v1"] = "ledger.ParkedLoanReleased.v1"
+    data: Release
+
+
+class DeadLetterRetried(Envelope):
+    """An operator had a dead letter read again, or settled it."""
+
+    type: Literal["ledger.DeadLetterRetried.v1"] = "ledger.DeadLetterRetried.v1"
+    data: Retry
+
+
+class Posting(Data):
+    """One debit and one credit of the same amount (D11), with its value date (D12)."""
+
+    debit: str
+    credit: str
+    amount: Amount
+    effective_date: date
+
+
+class Account(Data):
+    """A loan's figures after an event. `past_due_since`: the due date from which days past due count, if any."""
+
+    status: Literal["contracted", "active", "settled", "unknown"]
+    principal_outstanding: Amount
+    interest_due: Amount
+    past_due: Amount
+    past_due_since: date | None
+    next_due_date: date | None
+    overpaid: Amount
+    in_suspense: Amount
+
+
+class Entry(Data):
+    """What one event did to one loan: its postings (possibly none) and the account afterwards."""
+
+    loan_id: LoanId
+    borrower_id: BorrowerId | None
+    cause: str
+    currency: CurrencyCode | None
+    booking_date: date
+    postings: list[Posting]
+    account: Account
+
+
+class Parking(Data):
+    """A loan stopped at an event that breaks an invariant, or went on."""
+
+    loan_id: LoanId
+    offset: Offset
+    reason: str
+
+
+class PartitionDate(Data):
+    """One partition of the ledger has closed a business date."""
+
+    partition: Annotated[int, Field(ge=0, strict=True)]
+    partitions: Annotated[int, Field(ge=1, strict=True)]
+    business_date: date
+
+
+class EntryPosted(Envelope):
+    """An event changed a loan; key = borrower id."""
+
+    type: Literal["ledger.EntryPosted.v1"] = "ledger.EntryPosted.v1"
+    data: Entry
+
+
+class InstalmentFellDue(Envelope):
+    """A closing made at least one instalment of a loan due; key = borrower id."""
+
+    type: Literal["ledger.InstalmentFellDue.v1"] = "ledger.InstalmentFellDue.v1"
+    data: Entry
+
+
+class LoanParked(Envelope):
+    """A loan is parked until released."""
+
+    type: Literal["ledger.LoanParked.v1"] = "ledger.LoanParked.v1"
+    data: Parking
+
+
+class LoanUnparked(Envelope):
+    """A parked loan goes on."""
+
+    type: Literal["ledger.LoanUnparked.v1"] = "ledger.LoanUnparked.v1"
+    data: Parking
+
+
+class LedgerDateClosed(Envelope):
+    """A ledger partition closed a date; sent to every partition of `ledger.events.v1` after its own entries (D15)."""
+
+    type: Literal["ledger.LedgerDateClosed.v1"] = "ledger.LedgerDateClosed.v1"
+    data: PartitionDate
+
+
+class AccountSnapshot(Data):
+    """The latest state of a loan on the compacted `ledger.accounts.v1`; readers drop one whose `as_of` is older."""
+
+    loan_id: LoanId
+    borrower_id: BorrowerId | None
+    currency: CurrencyCode | None
+    partition: Annotated[int, Field(ge=0, strict=True)]
+    as_of: Offset
+    business_date: date
+    account: Account
