@@ -92,7 +92,7 @@ def period_days(terms: Terms, due: list[date], disbursed_on: date) -> tuple[int,
     return (count(disbursed_on, due[0]), *(count(start, end) for start, end in pairwise(due)))
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def annuity_factor(accrual: Accrual) -> tuple[int, int]:
     """Instalment per unit of principal, an exact fraction: 1 / Σ_k Π_{i≤k} 1/(1+f_i), with f_i = rate × days_i / year.
 
