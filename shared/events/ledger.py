@@ -33,9 +33,11 @@ class BusinessDate(Data):
 
 
 class Release(Data):
-    """A parked loan is folded on from `first_held_offset`, in order, booked on the open date (D9)."""
+    """A parked loan is folded on from `first_held_offset`, in order, booked on the open date (D9). `held_reason` repeats why
+    it was parked, so that a replay by an engine that knows better parks it there all the same, and says the same."""
 
     first_held_offset: Offset
+    held_reason: Reason
     reason: Reason
 
 
@@ -95,6 +97,7 @@ class Posting(Data):
     debit: str
     credit: str
     amount: Amount
+    currency: CurrencyCode
     effective_date: date
 
 

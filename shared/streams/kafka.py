@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
-import struct
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +9,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
+from shared.partitioner import murmur2, partition_for
 from shared.streams.ports import FencedError, Message, Record, RetryableError
+
+__all__ = ["KafkaLog", "KafkaPublisher", "murmur2", "partition_for"]
 
 BATCH_BYTES_MAX = 1 << 20
 """Bytes of one record batch: one produce request carries at most one batch a partition."""
@@ -237,25 +238,3 @@ class KafkaPublisher:
 def _require_size(message: Message) -> None:
     if len(message.value or b"") + len(message.key or b"") > MESSAGE_BYTES_MAX:
         raise ValueError(f"A message for {message.topic} is larger than {MESSAGE_BYTES_MAX} bytes.")
-
-
-@functools.lru_cache(maxsize=1 << 18)
-def partition_for(key: bytes, partitions: int) -> int:
-    """The partition that the Java client's default partitioner gives a key: murmur2 without its sign bit, modulo."""
-    return (murmur2(key) & 0x7FFFFFFF) % partitions
-
-
-def murmur2(data: bytes) -> int:
-    """The 32 bits of Kafka's murmur2 (org.apache.kafka.common.utils.Utils.murmur2) as an unsigned number."""
-    m, mask = 0x5BD1E995, 0xFFFFFFFF
-    length = len(data)
-    h = 0x9747B28C ^ length
-    whole = length >> 2
-    for k in struct.unpack_from(f"<{whole}I", data):
-        k = k * m & mask  # noqa: PLW2901
-        h = (h * m & mask) ^ ((k ^ k >> 24) * m & mask)
-    tail = data[whole << 2 :]
-    if tail:
-        h = (h ^ int.from_bytes(tail, "little")) * m & mask
-    h = (h ^ h >> 13) * m & mask
-    return h ^ h >> 15

@@ -28,6 +28,8 @@ CREATE TABLE event (
     "offset"    bigint   NOT NULL,
     event_id    uuid     NOT NULL,
     loan        bigint,                  -- null: concerns the whole partition
+    effective_date date  NOT NULL,       -- value date: the event's own, else the open date on which it arrived
+    booking_date   date  NOT NULL,
     record      bytea    NOT NULL
 ) PARTITION BY LIST (partition);
 
@@ -70,8 +72,20 @@ CREATE TABLE parked_event (
     "offset"  bigint   NOT NULL,
     loan_id   text     NOT NULL,
     event_id  uuid     NOT NULL,
+    arrived   date,                      -- the open date on which it arrived
     record    bytea    NOT NULL,
     PRIMARY KEY (partition, "offset")
+);
+
+-- Money that fits no disbursed loan in its currency, until it does: the rows behind the suspense account.
+CREATE TABLE suspense (
+    partition      smallint NOT NULL,
+    "offset"       bigint   NOT NULL,    -- of the payment
+    loan           bigint   NOT NULL,
+    event_id       uuid     NOT NULL,
+    amount         bigint   NOT NULL,
+    currency       smallint NOT NULL,
+    PRIMARY KEY (partition, loan, "offset")
 );
 
 -- What could not be read, whole, and what became of it.

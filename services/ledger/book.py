@@ -1,0 +1,301 @@
+"""The books of one partition: the ledger's fold over its log (D10). No clock, no I/O, no randomness.
+
+What is not in memory is asked for by `needs` before an event is applied; the host (worker, replay, test) supplies it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from services.ledger import messages
+from services.ledger.account import UNKNOWN, AccrualGroup, Loan
+from services.ledger.accounts import ACCRUED_INTEREST, INTEREST_INCOME
+from services.ledger.accrual import earn, move
+from services.ledger.reading import read
+from services.ledger.servicing import (
+    ContractFact,
+    DisbursementFact,
+    Fact,
+    Journal,
+    JournalLine,
+    PaymentFact,
+    apply,
+    backdated_due,
+    difference,
+    fall_due,
+    fold,
+    in_minor_units,
+    key_of,
+)
+from shared.errors import InvariantBroken
+from shared.events.envelope import Envelope
+from shared.events.ledger import (
+    BookOpened,
+    BusinessDateClosed,
+    DeadLetterRetried,
+    ParkedLoanReleased,
+    PaymentReceived,
+    PaymentReversed,
+)
+from shared.events.origination import LoanContracted, LoanDisbursed
+from shared.streams.intake import Origin, Parked
+from shared.streams.ports import Message, Record
+
+EventRow = tuple[int, str, int | None, date, date, bytes]
+"""offset, event id, loan number, effective date, booking date, record."""
+PostingRow = tuple[int, int, int, date, date, int, int, int, int]
+"""loan, offset, amount, effective date, booking date, n, debit, credit, currency."""
+
+
+@dataclass(slots=True)
+class Rows:
+    """What one transaction adds to or changes in the ledger's own tables."""
+
+    events: list[EventRow] = field(default_factory=list)
+    postings: list[PostingRow] = field(default_factory=list)
+    loans: dict[str, Loan] = field(default_factory=dict)
+    groups: set[int] = field(default_factory=set)
+    suspense: set[str] = field(default_factory=set)
+
+
+class Book:
+    """Loans in memory, the open date, the accrual groups; `rows` collects what the current transaction writes."""
+
+    def __init__(self, partition: int, *, topics: messages.Topics) -> None:
+        self.partition = partition
+        self.topics = topics
+        self.open_day: int | None = None
+        self.loans: dict[str, Loan] = {}
+        self.groups: dict[int, AccrualGroup] = {}
+        self.histories: dict[str, list[Fact]] = {}
+        self.rows = Rows()
+        self.messages: list[Message] = []
+        self._dates: dict[int, date] = {}
+
+    def begin(self, outgoing: list[Message]) -> Rows:
+        """Start a transaction's rows; derived events go to `outgoing`."""
+        self.rows = Rows()
+        self.messages = outgoing
+        return self.rows
+
+    # What has to be in memory -------------------------------------------------------------------------------------
+
+    def needs_history(self, event: Any) -> bool:
+        """Whether applying this event re-folds a loan whose facts are not in memory."""
+        if event.subject in self.histories or (loan := self.loans.get(event.subject)) is None:
+            return False
+        if isinstance(event, PaymentReversed):
+            return True
+        if self.open_day is None or not isinstance(event, PaymentReceived | LoanDisbursed):
+            return False
+        effective = event.effectivedate.toordinal() if event.effectivedate else self.open_day
+        return 2 * effective < loan.last_key
+
+    def add_history(self, loan_id: str, stored: Iterable[tuple[int, date, bytes | None]]) -> None:
+        """Facts of a loan from its accepted events in order of offset: (offset, effective date, value)."""
+        facts: list[Fact] = []
+        for offset, effective, value in stored:
+            event = read(Record("", self.partition, offset, 0, loan_id.encode(), value))
+            match event:
+                case LoanContracted():
+                    facts.append(ContractFact(event.id, event.data))
+                case LoanDisbursed():
+                    amount, number = in_minor_units(event.data.amount, event.data.currency)
+                    facts.append(DisbursementFact(event.id, effective.toordinal(), amount, number))
+                case PaymentReceived():
+                    amount, number = in_minor_units(event.data.amount, event.data.currency)
+                    facts.append(PaymentFact(event.id, effective.toordinal(), offset, amount, number))
+                case PaymentReversed():
+                    facts = [fact for fact in facts if fact.event_id != event.data.payment_id]
+                case _:
+                    pass
+        self.histories[loan_id] = facts
+
+    # Events of one loan -------------------------------------------------------------------------------------------
+
+    def read(self, record: Record) -> Envelope:
+        """The event of a record; see `services.ledger.reading`."""
+        return read(record)
+
+    def apply(self, event: Any, origin: Origin) -> None:
+        """Fold one event of a loan: journal, postings, state, derived event. Raises InvariantBroken with nothing changed."""
+        loan = self.loans.get(event.subject)
+        if loan is None:
+            loan = Loan(origin.offset, event.subject)
+        was_waiting = bool(loan.waiting)
+        match event:
+            case PaymentReceived():
+                amount, number = in_minor_units(event.data.amount, event.data.currency)
+                lines = self._add(
+                    loan, PaymentFact(event.id, origin.effective, origin.offset, amount, number), event.subject
+                )
+            case PaymentReversed():
+                lines = self._reverse(loan, event)
+            case LoanContracted():
+                messages.check_partition(event, self.partition, self.topics)
+                lines = self._add(loan, ContractFact(event.id, event.data), event.subject)
+            case LoanDisbursed():
+                amount, number = in_minor_units(event.data.amount, event.data.currency)
+                lines = self._add(loan, DisbursementFact(event.id, origin.effective, amount, number), event.subject)
+            case _:
+                raise InvariantBroken(f"{event.type} concerns no single loan")
+        loan = self.loans[event.subject]
+        assert self.open_day is not None
+        move(loan, self.open_day, self.groups, self.rows.groups)
+        if was_waiting or loan.waiting:
+            self.rows.suspense.add(loan.loan_id)
+        self._book(loan, lines, event, origin, "ledger.EntryPosted.v1")
+        self.rows.events.append(
+            (origin.offset, event.id, loan.number, self._date(origin.effective), self._date(self.open_day), origin.leaf)
+        )
+
+    def _add(self, loan: Loan, fact: Fact, loan_id: str) -> Journal:
+        """Fold a fact in place, or anew where it is backdated; returns what is to be booked."""
+        history = self.histories.get(loan_id)
+        lines: Journal = []
+        key = key_of(fact)
+        if key and key < loan.last_key:
+            assert history is not None, "needs_history was not asked"
+            loan, lines = self._refold(loan, history, [*history, fact])
+        else:
+            apply(loan, fact, lines)
+        if history is not None:
+            history.append(fact)
+        self.loans[loan_id] = loan
+        return lines
+
+    def _reverse(self, loan: Loan, event: PaymentReversed) -> Journal:
+        if loan.status == UNKNOWN and loan.loan_id not in self.histories:
+            raise InvariantBroken("a reversal for a loan that nothing is known of")
+        history = self.histories[loan.loan_id]
+        payment = event.data.payment_id
+        without = [fact for fact in history if fact.event_id != payment]
+        if not any(isinstance(fact, PaymentFact) and fact.event_id == payment for fact in history):
+            raise InvariantBroken(f"a reversal of {payment}, which is no payment of this loan that still stands")
+        loan, lines = self._refold(loan, history, without)
+        self.histories[loan.loan_id] = without
+        self.loans[loan.loan_id] = loan
+        return lines
+
+    def _refold(self, loan: Loan, before: Sequence[Fact], after: Sequence[Fact]) -> tuple[Loan, Journal]:
+        """The loan folded anew from its facts, and the difference of the two journals (D12)."""
+        assert self.open_day is not None
+        _, old = fold(loan.number, loan.loan_id, before, before=self.open_day)
+        folded, new = fold(loan.number, loan.loan_id, after, before=self.open_day)
+        folded.accruing = loan.accruing
+        return folded, difference(new, old)
+
+    def _book(self, loan: Loan, lines: Journal, cause: Envelope, origin: Origin, derived: str) -> None:
+        """Postings, the changed loan and the derived event of one entry."""
+        assert self.open_day is not None
+        loan.as_of = max(loan.as_of, origin.offset)
+        self.rows.loans[loan.loan_id] = loan
+        self._post(loan.number, lines, origin.offset)
+        self.messages.append(messages.entry(loan, lines, cause, self.open_day, self.partition, self.topics, derived))
+
+    def _post(self, number: int, lines: Journal, offset: int) -> None:
+        booked = self._date(self.open_day or 0)
+        for n, (debit, credit, amount, currency, effective) in enumerate(lines):
+            self.rows.postings.append(
+                (number, offset, amount, self._date(effective), booked, n, debit, credit, currency)
+            )
+
+    def _date(self, ordinal: int) -> date:
+        day = self._dates.get(ordinal)
+        if day is None:
+            if len(self._dates) > 10_000:
+                self._dates.clear()
+            day = self._dates[ordinal] = date.fromordinal(ordinal)
+        return day
+
+    # Events of the whole partition --------------------------------------------------------------------------------
+
+    def apply_to_book(self, event: Any, origin: Origin) -> None:
+        """Opening, releases and retries as such; a closing goes through `close` instead."""
+        match event:
+            case BookOpened():
+                if self.open_day is not None:
+                    raise InvariantBroken("the book is open already")
+                self.open_day = event.data.business_date.toordinal()
+            case ParkedLoanReleased() | DeadLetterRetried():
+                pass
+            case _:
+                raise InvariantBroken(f"{event.type} does not concern the whole book")
+        today = self._date(self.open_day) if self.open_day else date.min
+        self.rows.events.append((origin.offset, event.id, None, today, today, origin.leaf))
+
+    def check_closing(self, event: BusinessDateClosed) -> None:
+        """A closing must be of the open date: every calendar day is one, none twice."""
+        if self.open_day is None:
+            raise InvariantBroken("the book is not open")
+        if (day := event.data.business_date.toordinal()) != self.open_day:
+            raise InvariantBroken(f"a closing of {event.data.business_date} while {date.fromordinal(self.open_day)} is open")
+        assert day == self.open_day
+
+    def backdated_at_closing(self, loan: Loan) -> bool:
+        """Whether the closing re-folds this loan, so that it needs the loan's facts."""
+        assert self.open_day is not None
+        return loan.loan_id not in self.histories and backdated_due(loan, self.open_day + 1)
+
+    def close_loans(self, loans: Iterable[Loan], event: BusinessDateClosed, offset: int) -> None:
+        """Let what is due on the date fall due in these loans, in the order given (by number)."""
+        for loan in loans:
+            self._fall_due(loan, event, Origin(offset, event.id, 0, b"", 0), closing=True)
+
+    def _fall_due(self, loan: Loan, cause: Envelope, origin: Origin, *, closing: bool) -> None:
+        assert self.open_day is not None
+        before = self.open_day + closing
+        lines: Journal = []
+        if backdated_due(loan, before):
+            history = self.histories[loan.loan_id]
+            _, old = fold(loan.number, loan.loan_id, history, before=loan.due[loan.fallen])
+            folded, new = fold(loan.number, loan.loan_id, history, before=before)
+            folded.accruing, folded.as_of = loan.accruing, loan.as_of
+            loan, lines = folded, difference(new, old)
+            self.loans[loan.loan_id] = loan
+        elif not fall_due(loan, before, lines):
+            return
+        move(loan, self.open_day, self.groups, self.rows.groups)
+        self._book(loan, lines, cause, origin, "ledger.InstalmentFellDue.v1")
+
+    def finish_closing(self, event: BusinessDateClosed, offset: int, leaf: bytes) -> None:
+        """After its last loan: the groups earn the day, the next calendar day opens, readers hear of it."""
+        assert self.open_day is not None
+        day = self.open_day
+        for number in sorted(self.groups, reverse=True):
+            group = self.groups[number]
+            if not group.numerator and not group.remainder:
+                continue
+            self.rows.groups.add(number)
+            amount = earn(group)
+            if amount > 0:
+                line = JournalLine(ACCRUED_INTEREST, INTEREST_INCOME, amount, group.currency, day)
+            elif amount < 0:
+                line = JournalLine(INTEREST_INCOME, ACCRUED_INTEREST, -amount, group.currency, day)
+            else:
+                continue
+            self._post(number, [line], offset)
+        closed = self._date(day)
+        self.rows.events.append((offset, event.id, None, closed, closed, leaf))
+        self.messages.extend(messages.date_closed(event, day, self.partition, self.topics))
+        self.open_day = day + 1
+
+    def catch_up(self, loan_id: str, cause: Envelope, origin: Origin) -> None:
+        """A released loan's instalments that fell due while it was parked, booked today."""
+        if (loan := self.loans.get(loan_id)) is not None:
+            self._fall_due(loan, cause, origin, closing=False)
+
+    # Messages the intake needs ------------------------------------------------------------------------------------
+
+    def parked_message(self, parked: Parked, cause: Envelope) -> Message:
+        """`ledger.LoanParked.v1`."""
+        return messages.parking(parked, cause, self.loans.get(parked.loan_id), self.partition, self.topics, unparked=False)
+
+    def unparked_message(self, parked: Parked, cause: Envelope) -> Message:
+        """`ledger.LoanUnparked.v1`."""
+        return messages.parking(parked, cause, self.loans.get(parked.loan_id), self.partition, self.topics, unparked=True)
+
+    def dead_message(self, record: Record, reason: str) -> Message:
+        """The dead letter on its own topic."""
+        return messages.dead_letter(record, reason, self.topics)

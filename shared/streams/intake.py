@@ -1,0 +1,298 @@
+"""What becomes of one record: accepted, dropped as a duplicate, set aside as a conflict, held behind a parked loan, or dead.
+
+Pure: no I/O, no clock. The domain is behind `Core`; the batch processor hosts both (D7, D9, D10).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from shared.errors import InvariantBroken
+from shared.events.envelope import BOOK, Envelope
+from shared.merkle import canonical, leaf_hash
+from shared.streams.ports import Message, Record
+
+
+class Unreadable(Exception):
+    """No valid envelope, or a key that is not the subject: a dead letter."""
+
+
+class NotUnderstood(Exception):
+    """A valid envelope whose type, version, field or value this engine does not know: its loan parks."""
+
+    def __init__(self, envelope: Envelope, reason: str) -> None:
+        super().__init__(reason)
+        self.envelope = envelope
+        self.reason = reason
+
+
+class SuspectedDuplicate(Exception):
+    """An event is about to park its loan, and nobody has looked yet whether it was accepted before."""
+
+
+class Origin(NamedTuple):
+    """Where an accepted event came from, and the ordinal that stands for a missing effective date."""
+
+    offset: int
+    event_id: str
+    arrived: int
+    leaf: bytes
+    effective: int
+
+
+class Held(NamedTuple):
+    """A record behind a parked loan."""
+
+    offset: int
+    loan_id: str
+    event_id: str
+    arrived: int | None
+    leaf: bytes
+
+
+class Dead(NamedTuple):
+    """A record that could not be read."""
+
+    offset: int
+    reason: str
+    leaf: bytes
+
+
+class Conflict(NamedTuple):
+    """The same event id with another body."""
+
+    offset: int
+    event_id: str
+    leaf: bytes
+
+
+class Parked(NamedTuple):
+    """A loan that stopped."""
+
+    loan_id: str
+    first_offset: int
+    reason: str
+    since: int | None
+
+
+@dataclass(slots=True)
+class Unit:
+    """What one transaction will write, besides the domain's own rows."""
+
+    leaves: list[bytes] = field(default_factory=list)
+    seen: dict[str, bytes | None] = field(default_factory=dict)
+    accepted: int = 0
+    duplicates: int = 0
+    held: list[Held] = field(default_factory=list)
+    released: list[int] = field(default_factory=list)
+    parked: dict[str, Parked] = field(default_factory=dict)
+    unparked: list[str] = field(default_factory=list)
+    dead: list[Dead] = field(default_factory=list)
+    settled: list[tuple[int, str]] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+
+
+class Core(Protocol):
+    """A service's fold over one partition of its log."""
+
+    open_day: int | None
+
+    def read(self, record: Record) -> Envelope:
+        """The event of a record. Raises Unreadable or NotUnderstood."""
+        ...
+
+    def apply(self, event: Any, origin: Origin) -> None:
+        """Fold one event of a loan. Raises InvariantBroken before anything has changed."""
+        ...
+
+    def apply_to_book(self, event: Any, origin: Origin) -> None:
+        """Fold one event that concerns the whole partition. Raises InvariantBroken likewise."""
+        ...
+
+    def catch_up(self, loan_id: str, cause: Envelope, origin: Origin) -> None:
+        """A released loan misses what its dates would have done while it was parked."""
+        ...
+
+    def parked_message(self, parked: Parked, cause: Envelope) -> Message: ...
+
+    def unparked_message(self, parked: Parked, cause: Envelope) -> Message: ...
+
+    def dead_message(self, record: Record, reason: str) -> Message: ...
+
+
+class Item(NamedTuple):
+    """A record, decoded before the fold."""
+
+    record: Record
+    event: Envelope | None
+    problem: Exception | None
+
+
+def decode(core: Core, record: Record) -> Item:
+    """Read a record; whatever is wrong with it comes along."""
+    try:
+        return Item(record, core.read(record), None)
+    except Unreadable as problem:
+        return Item(record, None, problem)
+    except NotUnderstood as problem:
+        return Item(record, problem.envelope, problem)
+
+
+class Intake:
+    """Classifies the records of one partition and lets the core fold what is accepted."""
+
+    def __init__(self, core: Core, *, holds: Mapping[int, str], retried: frozenset[int]) -> None:
+        """`holds`: first held offset → reason, of every release in the log (a replay parks there, whatever it knows now).
+        `retried`: offsets that a later event reads again. Both are empty for a live worker."""
+        self.core = core
+        self.holds = holds
+        self.retried = retried
+        self.parked: dict[str, Parked] = {}
+        self.unit = Unit()
+        self.known: Mapping[str, bytes | None] | None = None
+        """Event ids of this batch that are already accepted, with the accepted value; None: nobody has looked."""
+
+    def begin(self, known: Mapping[str, bytes | None] | None) -> Unit:
+        """Start a new transaction's unit."""
+        self.unit = Unit()
+        self.known = known
+        return self.unit
+
+    def take(self, item: Item) -> None:
+        """Classify and fold one record (not a release, not a retry: see `release` and `retry`)."""
+        record, event, problem = item
+        leaf = canonical(record)
+        self.unit.leaves.append(leaf_hash(leaf))
+        if event is None or record.offset in self.retried:
+            self._bury(record, str(problem or "held until it is read again"), leaf)
+            return
+        self._admit(record.offset, record, event, problem, leaf, self.core.open_day)
+
+    def _admit(
+        self, offset: int, record: Record, event: Envelope, problem: Exception | None, leaf: bytes, arrived: int | None
+    ) -> None:
+        """An event with a valid envelope: hold, drop, set aside, fold or park."""
+        unit, subject = self.unit, event.subject
+        if subject in self.parked:
+            unit.held.append(Held(offset, subject, event.id, arrived, leaf))
+            return
+        if self._is_repeated(offset, event.id, record.value, leaf):
+            return
+        try:
+            if problem is not None:
+                raise InvariantBroken(str(problem))
+            if (reason := self.holds.get(offset)) is not None:
+                raise InvariantBroken(reason)
+            self._fold(offset, event, leaf, arrived)
+        except InvariantBroken as broken:
+            if self.known is None:
+                raise SuspectedDuplicate from broken
+            if subject == BOOK:
+                self._bury(record, str(broken), leaf)
+            else:
+                self._park(Held(offset, subject, event.id, arrived, leaf), event, str(broken))
+            return
+        unit.seen[event.id] = record.value
+        unit.accepted += 1
+
+    def _fold(self, offset: int, event: Envelope, leaf: bytes, arrived: int | None) -> None:
+        if event.subject == BOOK:
+            self.core.apply_to_book(event, Origin(offset, event.id, arrived or 0, leaf, arrived or 0))
+            return
+        if arrived is None:
+            raise InvariantBroken("the book is not open")
+        effective = arrived if event.effectivedate is None else event.effectivedate.toordinal()
+        self.core.apply(event, Origin(offset, event.id, arrived, leaf, effective))
+
+    def _is_repeated(self, offset: int, event_id: str, value: bytes | None, leaf: bytes) -> bool:
+        """Drop and count an event id that was accepted before; another body under it is set aside."""
+        if event_id in self.unit.seen:
+            before = self.unit.seen[event_id]
+        elif self.known and event_id in self.known:
+            before = self.known[event_id]
+        else:
+            return False
+        if before == value:
+            self.unit.duplicates += 1
+        else:
+            self.unit.conflicts.append(Conflict(offset, event_id, leaf))
+        return True
+
+    def _bury(self, record: Record, reason: str, leaf: bytes) -> None:
+        self.unit.dead.append(Dead(record.offset, reason, leaf))
+        self.unit.messages.append(self.core.dead_message(record, reason))
+
+    def _park(self, held: Held, cause: Envelope, reason: str) -> None:
+        parked = Parked(held.loan_id, held.offset, reason[:300], self.core.open_day)
+        self.parked[held.loan_id] = parked
+        self.unit.parked[held.loan_id] = parked
+        if held.loan_id in self.unit.unparked:
+            self.unit.unparked.remove(held.loan_id)
+        self.unit.held.append(held)
+        self.unit.messages.append(self.core.parked_message(parked, cause))
+
+    def release(self, item: Item, held: list[Held], records: list[Item]) -> None:
+        """Fold a parked loan on from its first held record, in order; the first that is still broken parks it again.
+
+        `held` is everything held for the loan, in order of offset; `records` the same, decoded by the engine of now.
+        """
+        record, event, _ = item
+        assert event is not None
+        leaf = canonical(record)
+        self.unit.leaves.append(leaf_hash(leaf))
+        if self._is_repeated(record.offset, event.id, record.value, leaf):
+            return
+        parked = self.parked.get(event.subject)
+        wanted = event.data.first_held_offset  # type: ignore[attr-defined]
+        if parked is None or parked.first_offset != wanted:
+            if self.known is None:
+                raise SuspectedDuplicate
+            self._bury(record, f"the loan is not parked at offset {wanted}", leaf)
+            return
+        if self.known is None:
+            raise SuspectedDuplicate
+        self._accept_on_book(record, event, leaf)
+        self._unpark(parked, event)
+        self.core.catch_up(event.subject, event, self._origin(record, event, leaf))
+        for one, inner in zip(held, records, strict=True):
+            self.unit.released.append(one.offset)
+            assert inner.event is not None
+            self._admit(one.offset, inner.record, inner.event, inner.problem, one.leaf, one.arrived or self.core.open_day)
+
+    def _unpark(self, parked: Parked, cause: Envelope) -> None:
+        del self.parked[parked.loan_id]
+        self.unit.parked.pop(parked.loan_id, None)
+        self.unit.unparked.append(parked.loan_id)
+        self.unit.messages.append(self.core.unparked_message(parked, cause))
+
+    def retry(self, item: Item, dead: Item | None, leaf_of_dead: bytes | None) -> None:
+        """Read a dead letter again with the engine of now, or settle it as replaced; it stays dead if it is still unreadable."""
+        record, event, _ = item
+        assert event is not None
+        leaf = canonical(record)
+        self.unit.leaves.append(leaf_hash(leaf))
+        if self._is_repeated(record.offset, event.id, record.value, leaf):
+            return
+        if self.known is None:
+            raise SuspectedDuplicate
+        data = event.data  # type: ignore[attr-defined]
+        if dead is None or leaf_of_dead is None:
+            self._bury(record, f"there is no open dead letter at offset {data.dead_offset}", leaf)
+            return
+        self._accept_on_book(record, event, leaf)
+        if data.replaced_by is None and (dead.event is None or dead.event.subject == BOOK):
+            return
+        self.unit.settled.append((data.dead_offset, data.replaced_by or event.id))
+        if data.replaced_by is None:
+            assert dead.event is not None
+            self._admit(data.dead_offset, dead.record, dead.event, dead.problem, leaf_of_dead, self.core.open_day)
+
+    def _origin(self, record: Record, event: Envelope, leaf: bytes) -> Origin:
+        day = self.core.open_day or 0
+        return Origin(record.offset, event.id, day, leaf, day)
+
+    def _accept_on_book(self, record: Record, event: Envelope, leaf: bytes) -> None:
+        self.core.apply_to_book(event, self._origin(record, event, leaf))
+        self.unit.seen[event.id] = record.value
+        self.unit.accepted += 1
