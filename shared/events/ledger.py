@@ -108,8 +108,8 @@ class Account(Data):
     principal_outstanding: Amount
     interest_due: Amount
     past_due: Amount
-    past_due_since: date | None
-    next_due_date: date | None
+    past_due_since: date | None = None
+    next_due_date: date | None = None
     overpaid: Amount
     in_suspense: Amount
 
@@ -118,9 +118,9 @@ class Entry(Data):
     """What one event did to one loan: its postings (possibly none) and the account afterwards."""
 
     loan_id: LoanId
-    borrower_id: BorrowerId | None
+    borrower_id: BorrowerId | None = None
     cause: str
-    currency: CurrencyCode | None
+    currency: CurrencyCode | None = None
     booking_date: date
     postings: list[Posting]
     account: Account
@@ -181,8 +181,8 @@ class AccountSnapshot(Data):
     """The latest state of a loan on the compacted `ledger.accounts.v1`; readers drop one whose `as_of` is older."""
 
     loan_id: LoanId
-    borrower_id: BorrowerId | None
-    currency: CurrencyCode | None
+    borrower_id: BorrowerId | None = None
+    currency: CurrencyCode | None = None
     partition: Annotated[int, Field(ge=0, strict=True)]
     as_of: Offset
     business_date: date
