@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.streams.kafka import murmur2, partition_for
+from shared.partitioner import murmur2, partition_for
 
 # Source: Apache Kafka, clients/src/test/java/org/apache/kafka/common/utils/UtilsTest.java, testMurmur2.
 PUBLISHED = {

@@ -1,0 +1,167 @@
+"""What may be asked of the ledger, and the refusals by name. `event_id` is the id of the event that a command becomes:
+a command whose event id was recorded before does nothing."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from shared.errors import Refusal
+from shared.events.origination import Contract
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBook:
+    """Open the book on its first business date."""
+
+    business_date: date
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseDate:
+    """End the open business date; the next calendar day opens."""
+
+    business_date: date
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConcludeContract:
+    """Agree a loan on its whole terms."""
+
+    loan_id: str
+    contract: Contract
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disburse:
+    """Pay out the whole principal on `effective_date` (None: the open date)."""
+
+    loan_id: str
+    amount: str
+    currency: str
+    effective_date: date | None
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivePayment:
+    """Money came in for a loan, known or not, on `effective_date` (None: the open date)."""
+
+    loan_id: str
+    amount: str
+    currency: str
+    effective_date: date | None
+    reference: str | None
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReversePayment:
+    """Take back the payment whose event id is `payment_id`."""
+
+    loan_id: str
+    payment_id: str
+    reason: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseLoan:
+    """Let a parked loan go on, from its first held offset; `held_reason` is why it was parked."""
+
+    loan_id: str
+    first_held_offset: int
+    held_reason: str
+    reason: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryDeadLetter:
+    """Read the dead letter at (partition, offset) again, or settle it by the event `replaced_by`."""
+
+    partition: int
+    dead_offset: int
+    replaced_by: str | None
+    reason: str
+    event_id: str
+
+
+BookCommand = OpenBook | CloseDate | RetryDeadLetter
+LoanCommand = ConcludeContract | Disburse | ReceivePayment | ReversePayment | ReleaseLoan
+Command = BookCommand | LoanCommand
+
+
+class BookNotOpen(Refusal):
+    """The book has no open business date yet."""
+
+    status = 409
+
+
+class BookAlreadyOpen(Refusal):
+    """The book was opened before; it opens once."""
+
+    status = 409
+
+
+class DateNotOpen(Refusal):
+    """Only the open business date can be closed."""
+
+    status = 409
+
+
+class LastDate(Refusal):
+    """The calendar ends: no business date can follow."""
+
+
+class LoanAlreadyContracted(Refusal):
+    """The loan has a contract already."""
+
+    status = 409
+
+
+class LoanNotContracted(Refusal):
+    """The loan has no contract."""
+
+    status = 409
+
+
+class LoanAlreadyDisbursed(Refusal):
+    """The loan was paid out already; it is paid out once, whole."""
+
+    status = 409
+
+
+class DisbursementNotPrincipal(Refusal):
+    """A loan is paid out whole: amount and currency are those of the contract's principal."""
+
+
+class AmountZero(Refusal):
+    """The amount must be more than zero."""
+
+
+class ValueDateAhead(Refusal):
+    """The effective date is after the open business date."""
+
+
+class UnknownPayment(Refusal):
+    """No such payment was recorded for this loan."""
+
+    status = 404
+
+
+class PaymentAlreadyReversed(Refusal):
+    """The payment was reversed before."""
+
+    status = 409
+
+
+class UnknownPartition(Refusal):
+    """The log has no such partition."""
+
+    status = 404
+
+
+class IdempotencyKeyReused(Refusal):
+    """The idempotency key was used for another request."""
