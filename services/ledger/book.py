@@ -69,6 +69,8 @@ class Book:
         self.loans: dict[str, Loan] = {}
         self.groups: dict[int, AccrualGroup] = {}
         self.histories: dict[str, list[Fact]] = {}
+        self.at = -1
+        """Offset of the record being folded: what a changed loan is as of."""
         self.rows = Rows()
         self.messages: list[Message] = []
         self._dates: dict[int, date] = {}
@@ -92,25 +94,9 @@ class Book:
         effective = event.effectivedate.toordinal() if event.effectivedate else self.open_day
         return 2 * effective < loan.last_key
 
-    def add_history(self, loan_id: str, stored: Iterable[tuple[int, date, bytes | None]]) -> None:
-        """Facts of a loan from its accepted events in order of offset: (offset, effective date, value)."""
-        facts: list[Fact] = []
-        for offset, effective, value in stored:
-            event = read(Record("", self.partition, offset, 0, loan_id.encode(), value))
-            match event:
-                case LoanContracted():
-                    facts.append(ContractFact(event.id, event.data))
-                case LoanDisbursed():
-                    amount, number = in_minor_units(event.data.amount, event.data.currency)
-                    facts.append(DisbursementFact(event.id, effective.toordinal(), amount, number))
-                case PaymentReceived():
-                    amount, number = in_minor_units(event.data.amount, event.data.currency)
-                    facts.append(PaymentFact(event.id, effective.toordinal(), offset, amount, number))
-                case PaymentReversed():
-                    facts = [fact for fact in facts if fact.event_id != event.data.payment_id]
-                case _:
-                    pass
-        self.histories[loan_id] = facts
+    def add_history(self, loan_id: str, stored: Iterable[tuple[int, date, Record]]) -> None:
+        """Facts of a loan from its accepted events in order of offset: (offset, effective date, record)."""
+        self.histories[loan_id] = facts_of(stored)
 
     # Events of one loan -------------------------------------------------------------------------------------------
 
@@ -122,6 +108,7 @@ class Book:
         """Fold one event of a loan: journal, postings, state, derived event. Raises InvariantBroken with nothing changed."""
         loan = self.loans.get(event.subject)
         if loan is None:
+            messages.check_partition(event, self.partition, self.topics)
             loan = Loan(origin.offset, event.subject)
         was_waiting = bool(loan.waiting)
         match event:
@@ -133,7 +120,6 @@ class Book:
             case PaymentReversed():
                 lines = self._reverse(loan, event)
             case LoanContracted():
-                messages.check_partition(event, self.partition, self.topics)
                 lines = self._add(loan, ContractFact(event.id, event.data), event.subject)
             case LoanDisbursed():
                 amount, number = in_minor_units(event.data.amount, event.data.currency)
@@ -189,7 +175,7 @@ class Book:
     def _book(self, loan: Loan, lines: Journal, cause: Envelope, origin: Origin, derived: str) -> None:
         """Postings, the changed loan and the derived event of one entry."""
         assert self.open_day is not None
-        loan.as_of = max(loan.as_of, origin.offset)
+        loan.as_of = self.at
         self.rows.loans[loan.loan_id] = loan
         self._post(loan.number, lines, origin.offset)
         self.messages.append(messages.entry(loan, lines, cause, self.open_day, self.partition, self.topics, derived))
@@ -299,3 +285,24 @@ class Book:
     def dead_message(self, record: Record, reason: str) -> Message:
         """The dead letter on its own topic."""
         return messages.dead_letter(record, reason, self.topics)
+
+
+def facts_of(stored: Iterable[tuple[int, date, Record]]) -> list[Fact]:
+    """What still stands of a loan's accepted events, in order of offset: a reversed payment is gone."""
+    facts: list[Fact] = []
+    for offset, effective, record in stored:
+        event = read(record)
+        match event:
+            case LoanContracted():
+                facts.append(ContractFact(event.id, event.data))
+            case LoanDisbursed():
+                amount, number = in_minor_units(event.data.amount, event.data.currency)
+                facts.append(DisbursementFact(event.id, effective.toordinal(), amount, number))
+            case PaymentReceived():
+                amount, number = in_minor_units(event.data.amount, event.data.currency)
+                facts.append(PaymentFact(event.id, effective.toordinal(), offset, amount, number))
+            case PaymentReversed():
+                facts = [fact for fact in facts if fact.event_id != event.data.payment_id]
+            case _:
+                pass
+    return facts

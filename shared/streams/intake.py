@@ -165,7 +165,7 @@ class Intake:
         leaf = canonical(record)
         self.unit.leaves.append(leaf_hash(leaf))
         if event is None or record.offset in self.retried:
-            self._bury(record, str(problem or "held until it is read again"), leaf)
+            self.bury(record, str(problem or "held until it is read again"), leaf)
             return
         self._admit(record.offset, record, event, problem, leaf, self.core.open_day)
 
@@ -177,7 +177,7 @@ class Intake:
         if subject in self.parked:
             unit.held.append(Held(offset, subject, event.id, arrived, leaf))
             return
-        if self._is_repeated(offset, event.id, record.value, leaf):
+        if self.is_repeated(offset, event.id, record.value, leaf):
             return
         try:
             if problem is not None:
@@ -189,7 +189,7 @@ class Intake:
             if self.known is None:
                 raise SuspectedDuplicate from broken
             if subject == BOOK:
-                self._bury(record, str(broken), leaf)
+                self.bury(record, str(broken), leaf)
             else:
                 self._park(Held(offset, subject, event.id, arrived, leaf), event, str(broken))
             return
@@ -205,7 +205,7 @@ class Intake:
         effective = arrived if event.effectivedate is None else event.effectivedate.toordinal()
         self.core.apply(event, Origin(offset, event.id, arrived, leaf, effective))
 
-    def _is_repeated(self, offset: int, event_id: str, value: bytes | None, leaf: bytes) -> bool:
+    def is_repeated(self, offset: int, event_id: str, value: bytes | None, leaf: bytes) -> bool:
         """Drop and count an event id that was accepted before; another body under it is set aside."""
         if event_id in self.unit.seen:
             before = self.unit.seen[event_id]
@@ -219,7 +219,14 @@ class Intake:
             self.unit.conflicts.append(Conflict(offset, event_id, leaf))
         return True
 
-    def _bury(self, record: Record, reason: str, leaf: bytes) -> None:
+    def accept(self, event_id: str, value: bytes | None, leaf: bytes) -> None:
+        """Count a record that the host folded by itself (a closing)."""
+        self.unit.leaves.append(leaf_hash(leaf))
+        self.unit.seen[event_id] = value
+        self.unit.accepted += 1
+
+    def bury(self, record: Record, reason: str, leaf: bytes) -> None:
+        """Set a record aside as a dead letter, whole."""
         self.unit.dead.append(Dead(record.offset, reason, leaf))
         self.unit.messages.append(self.core.dead_message(record, reason))
 
@@ -227,8 +234,6 @@ class Intake:
         parked = Parked(held.loan_id, held.offset, reason[:300], self.core.open_day)
         self.parked[held.loan_id] = parked
         self.unit.parked[held.loan_id] = parked
-        if held.loan_id in self.unit.unparked:
-            self.unit.unparked.remove(held.loan_id)
         self.unit.held.append(held)
         self.unit.messages.append(self.core.parked_message(parked, cause))
 
@@ -241,19 +246,20 @@ class Intake:
         assert event is not None
         leaf = canonical(record)
         self.unit.leaves.append(leaf_hash(leaf))
-        if self._is_repeated(record.offset, event.id, record.value, leaf):
+        if self.is_repeated(record.offset, event.id, record.value, leaf):
             return
         parked = self.parked.get(event.subject)
         wanted = event.data.first_held_offset  # type: ignore[attr-defined]
         if parked is None or parked.first_offset != wanted:
             if self.known is None:
                 raise SuspectedDuplicate
-            self._bury(record, f"the loan is not parked at offset {wanted}", leaf)
+            self.bury(record, f"the loan is not parked at offset {wanted}", leaf)
             return
         if self.known is None:
             raise SuspectedDuplicate
         self._accept_on_book(record, event, leaf)
         self._unpark(parked, event)
+        self.unit.held = [one for one in self.unit.held if one.loan_id != parked.loan_id]
         self.core.catch_up(event.subject, event, self._origin(record, event, leaf))
         for one, inner in zip(held, records, strict=True):
             self.unit.released.append(one.offset)
@@ -272,13 +278,13 @@ class Intake:
         assert event is not None
         leaf = canonical(record)
         self.unit.leaves.append(leaf_hash(leaf))
-        if self._is_repeated(record.offset, event.id, record.value, leaf):
+        if self.is_repeated(record.offset, event.id, record.value, leaf):
             return
         if self.known is None:
             raise SuspectedDuplicate
         data = event.data  # type: ignore[attr-defined]
         if dead is None or leaf_of_dead is None:
-            self._bury(record, f"there is no open dead letter at offset {data.dead_offset}", leaf)
+            self.bury(record, f"there is no open dead letter at offset {data.dead_offset}", leaf)
             return
         self._accept_on_book(record, event, leaf)
         if data.replaced_by is None and (dead.event is None or dead.event.subject == BOOK):

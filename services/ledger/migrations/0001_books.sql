@@ -16,10 +16,15 @@ CREATE TABLE position (
     events           bigint   NOT NULL DEFAULT 0,   -- accepted
     duplicates       bigint   NOT NULL DEFAULT 0,   -- of them: same id seen before, dropped
     holes            bigint   NOT NULL DEFAULT 0,   -- offsets without a record (transaction markers)
-    outbox_mark      bigint   NOT NULL DEFAULT 0,   -- outbox rows below this sequence are published
     outbox_next      bigint   NOT NULL DEFAULT 0,   -- sequence of the next outbox row
-    snapshot_mark    bigint   NOT NULL DEFAULT 0,   -- loans changed at or after this offset are not yet in ledger.accounts
     halted           text                            -- why this partition stopped, or null
+);
+
+-- How far the relay of each partition is; apart from the position, whose row a batch keeps locked.
+CREATE TABLE relay (
+    partition     smallint PRIMARY KEY,
+    outbox_mark   bigint   NOT NULL DEFAULT 0,   -- outbox rows below this sequence are published
+    snapshot_mark bigint   NOT NULL DEFAULT 0    -- loans changed at or after this offset may be missing in ledger.accounts
 );
 
 -- Every accepted event, whole: the canonical record, the same bytes as its Merkle leaf (D12, D14).

@@ -1,0 +1,206 @@
+"""The ledger's fold hosted on a store: what a transaction fetches before it folds, and what it writes after."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from services.ledger.account import Loan
+from services.ledger.book import Book
+from services.ledger.store import LedgerTransaction
+from shared.errors import InvariantBroken
+from shared.events.envelope import BOOK
+from shared.events.ledger import BusinessDateClosed, DeadLetterRetried, ParkedLoanReleased
+from shared.merkle import canonical, leaf_hash, record_of
+from shared.streams.intake import Intake, Item, SuspectedDuplicate, Unit, decode
+from shared.streams.ports import Record
+
+
+class LedgerPartition:
+    """Book and intake of one partition."""
+
+    def __init__(
+        self,
+        partition: int,
+        *,
+        topics: Any,
+        closing_chunk: int,
+        cached_loans: int,
+        holds: Mapping[int, str] | None = None,
+        retried: frozenset[int] = frozenset(),
+    ) -> None:
+        self.book = Book(partition, topics=topics)
+        self.intake = Intake(self.book, holds=holds or {}, retried=retried)
+        self.closing_chunk = closing_chunk
+        self.cached_loans = cached_loans
+        self.changed: dict[str, Loan] = {}
+        """Loans changed by committed transactions since the snapshots were last taken."""
+
+    @property
+    def open_day(self) -> int | None:
+        """The open business date's ordinal."""
+        return self.book.open_day
+
+    def decode(self, record: Record) -> Item:
+        """Read a record; whatever is wrong with it comes along."""
+        return decode(self.book, record)
+
+    def forget(self) -> None:
+        """Drop every state in memory."""
+        self.book.loans.clear()
+        self.book.groups.clear()
+        self.book.histories.clear()
+        self.intake.parked.clear()
+
+    async def load(self, transaction: LedgerTransaction) -> None:
+        """Open date, accrual groups and parked loans."""
+        self.book.open_day = transaction.position.open_day
+        self.book.groups.clear()
+        self.book.groups.update({group.number: group for group in await transaction.groups()})
+        self.intake.parked.clear()
+        self.intake.parked.update({p.loan_id: p for p in await transaction.parked()})
+
+    async def begin(
+        self, transaction: LedgerTransaction, items: Sequence[Item], known: Mapping[str, bytes | None] | None
+    ) -> Unit:
+        """Fetch the loans that the batch names and the facts of those it certainly re-folds."""
+        unit = self.intake.begin(known)
+        self.book.begin(unit.messages)
+        loans = self.book.loans
+        wanted = {item.event.subject for item in items if item.event is not None}
+        wanted.discard(BOOK)
+        if missing := wanted.difference(loans):
+            for loan in await transaction.loans(sorted(missing)):
+                loans[loan.loan_id] = loan
+        refolded = {
+            item.event.subject
+            for item in items
+            if item.event is not None and item.problem is None and self.book.needs_history(item.event)
+        }
+        await self._fetch_histories(transaction, sorted(refolded))
+        return unit
+
+    async def _fetch_histories(self, transaction: LedgerTransaction, loan_ids: Sequence[str]) -> None:
+        """Facts of these loans: the stored ones, and those accepted earlier in this very transaction."""
+        loans = [self.book.loans[loan_id] for loan_id in loan_ids]
+        if not loans:
+            return
+        numbers = {loan.number: loan.loan_id for loan in loans}
+        stored: dict[str, list[Any]] = {loan.loan_id: [] for loan in loans}
+        for number, offset, effective, leaf in await transaction.history(list(numbers)):
+            stored[numbers[number]].append((offset, effective, record_of(leaf)))
+        for offset, _id, number, effective, _booking, leaf in self.book.rows.events:
+            if number in numbers:
+                stored[numbers[number]].append((offset, effective, record_of(leaf)))
+        for loan_id, rows in stored.items():
+            self.book.add_history(loan_id, [(offset, effective, record) for offset, effective, record in rows])
+
+    async def take(self, transaction: LedgerTransaction, item: Item, resume: int | None) -> int | None:
+        """Fold one record; a closing that touches more loans than one transaction should gives the last loan's number."""
+        event = item.event
+        self.book.at = item.record.offset
+        if item.problem is None and event is not None:
+            match event:
+                case BusinessDateClosed() if event.subject == BOOK:
+                    return await self._close(transaction, item, event, resume)
+                case ParkedLoanReleased():
+                    await self._release(transaction, item)
+                    return None
+                case DeadLetterRetried() if event.subject == BOOK:
+                    await self._retry(transaction, item)
+                    return None
+                case _:
+                    if self.book.needs_history(event) and event.subject not in self.intake.parked:
+                        await self._fetch_histories(transaction, [event.subject])
+        self.intake.take(item)
+        return None
+
+    async def _close(
+        self, transaction: LedgerTransaction, item: Item, event: BusinessDateClosed, resume: int | None
+    ) -> int | None:
+        """A closing: the loans with something due, in order of number, then the groups and the next date."""
+        leaf = canonical(item.record)
+        if resume is None:
+            if self.intake.is_repeated(item.record.offset, event.id, item.record.value, leaf):
+                self.intake.unit.leaves.append(leaf_hash(leaf))
+                return None
+            try:
+                self.book.check_closing(event)
+            except InvariantBroken as broken:
+                if self.intake.known is None:
+                    raise SuspectedDuplicate from broken
+                self.intake.unit.leaves.append(leaf_hash(leaf))
+                self.intake.bury(item.record, str(broken), leaf)
+                return None
+        loans = await self._due(transaction, resume)
+        chunk = loans[: self.closing_chunk]
+        backdated = [loan.loan_id for loan in chunk if self.book.backdated_at_closing(loan)]
+        await self._fetch_histories(transaction, backdated)
+        self.book.close_loans(chunk, event, item.record.offset)
+        if len(loans) > self.closing_chunk:
+            return chunk[-1].number
+        self.book.finish_closing(event, item.record.offset, leaf)
+        self.intake.accept(event.id, item.record.value, leaf)
+        return None
+
+    async def _due(self, transaction: LedgerTransaction, resume: int | None) -> list[Loan]:
+        """Loans that the open date's closing touches, numbers above `resume`, at most one more than a chunk."""
+        day, book = self.book.open_day, self.book
+        assert day is not None
+        after = -1 if resume is None else resume
+        rows = await transaction.due(day, after, self.closing_chunk + 1 + len(book.rows.loans) + len(self.intake.parked))
+        due: dict[int, Loan] = {}
+        for row in rows:
+            loan = book.loans.get(row.loan_id)
+            if loan is None:
+                loan = book.loans[row.loan_id] = row
+            due[loan.number] = loan
+        for loan in book.rows.loans.values():
+            due[loan.number] = loan
+        parked = self.intake.parked
+        return [
+            loan
+            for number, loan in sorted(due.items())
+            if number > after and loan.loan_id not in parked and (due_day := loan.next_due()) is not None and due_day <= day
+        ][: self.closing_chunk + 1]
+
+    async def _release(self, transaction: LedgerTransaction, item: Item) -> None:
+        assert item.event is not None
+        loan_id = item.event.subject
+        unit = self.intake.unit
+        stored = [one for one in await transaction.held(loan_id) if one.offset not in unit.released]
+        held = sorted([*stored, *(one for one in unit.held if one.loan_id == loan_id)])
+        items = [self.decode(record_of(one.leaf)) for one in held]
+        if loan_id in self.book.loans:
+            await self._fetch_histories(transaction, [loan_id])
+        else:
+            self.book.histories[loan_id] = []
+        self.intake.release(item, held, items)
+
+    async def _retry(self, transaction: LedgerTransaction, item: Item) -> None:
+        assert isinstance(item.event, DeadLetterRetried)
+        offset = item.event.data.dead_offset
+        leaf = await transaction.dead(offset)
+        if leaf is None:
+            leaf = next((dead.leaf for dead in self.intake.unit.dead if dead.offset == offset), None)
+        dead = None if leaf is None else self.decode(record_of(leaf))
+        if dead is not None and dead.event is not None:
+            subject = dead.event.subject
+            for loan in await transaction.loans([] if subject in self.book.loans else [subject]):
+                self.book.loans[loan.loan_id] = loan
+            if subject in self.book.loans and subject != BOOK:
+                await self._fetch_histories(transaction, [subject])
+        self.intake.retry(item, dead, leaf)
+
+    async def write(self, transaction: LedgerTransaction) -> None:
+        """Everything of this transaction, by COPY."""
+        await transaction.write(self.book.rows, self.intake.unit, self.book)
+
+    def committed(self, next_offset: int) -> None:
+        """Remember what changed for the snapshots; let the oldest cached loans go."""
+        book = self.book
+        self.changed.update(book.rows.loans)
+        book.rows.loans = {}
+        book.histories.clear()
+        excess = len(book.loans) - self.cached_loans
+        if excess > 0:
+            for loan_id in list(book.loans)[:excess]:
+                del book.loans[loan_id]

@@ -1,0 +1,348 @@
+"""A batch of one partition becomes one transaction (D6): lock, drop what is below the position, fold, write, advance, commit.
+
+The hosts (Faust worker, replay, tests) hand over batches; the service's fold is behind `Hosted`, its tables behind `Store`.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+
+from shared.merkle import Tree, canonical, leaf_hash
+from shared.streams.crash_points import reach
+from shared.streams.intake import Item, SuspectedDuplicate, Unit
+from shared.streams.ports import Clock, FencedError, HaltedPartition, Log, Message, Record, RetryableError
+
+log = structlog.get_logger(__name__)
+
+RETRIES_MAX = 120
+RETRY_SECONDS = 0.5
+"""An outage of the database is waited out for about a minute, in place; then the process ends and is started again."""
+
+
+@dataclass(slots=True)
+class Position:
+    """A partition's position row, as it was at the last commit."""
+
+    partition: int
+    epoch: int
+    next_offset: int
+    resume: int | None
+    last_offset: int | None
+    last_leaf: bytes | None
+    tree_size: int
+    frontier: bytes
+    outbox_next: int
+    open_day: int | None
+    halted: str | None = None
+
+
+class DuplicateEvents(Exception):
+    """The optimistic write met an event id that is stored already (D7)."""
+
+
+@dataclass(slots=True)
+class Advance:
+    """What a transaction adds to the position row."""
+
+    next_offset: int
+    resume: int | None
+    last_offset: int | None
+    last_leaf: bytes | None
+    tree_size: int
+    frontier: bytes
+    outbox_next: int
+    open_day: int | None
+    accepted: int
+    duplicates: int
+    holes: int
+    messages: Sequence[Message] = ()
+
+
+class Transaction(Protocol):
+    """One database transaction that holds the partition's position row."""
+
+    position: Position
+
+    async def known(self, event_ids: Sequence[str]) -> Mapping[str, bytes | None]: ...
+
+    async def advance(self, step: Advance) -> None: ...
+
+
+class Store(Protocol):
+    """The database, as the processor sees it. Errors that may pass are RetryableError, a lost claim is FencedError."""
+
+    async def claim(self, partitions: Sequence[int]) -> list[Position]: ...
+
+    async def position(self, partition: int) -> Position: ...
+
+    async def halt(self, partition: int, reason: str) -> None: ...
+
+    def transaction(self, partition: int, epoch: int) -> AbstractAsyncContextManager[Any]: ...
+
+
+class Hosted(Protocol):
+    """A service's fold over one partition, with what it needs from the store."""
+
+    async def load(self, transaction: Any) -> None:
+        """After a claim or an abandoned transaction: read what is not per loan (parked loans, groups)."""
+        ...
+
+    def decode(self, record: Record) -> Item: ...
+
+    async def begin(self, transaction: Any, items: Sequence[Item], known: Mapping[str, bytes | None] | None) -> Unit:
+        """Start a unit and fetch what these records will touch."""
+        ...
+
+    async def take(self, transaction: Any, item: Item, resume: int | None) -> int | None:
+        """Fold one record. A number: the record is not finished, commit and call again with it."""
+        ...
+
+    async def write(self, transaction: Any) -> None:
+        """Write the unit's rows. Raises DuplicateEvents."""
+        ...
+
+    def committed(self, next_offset: int) -> None: ...
+
+    def forget(self) -> None:
+        """Drop everything in memory: a transaction was abandoned, or the claim is new."""
+        ...
+
+    @property
+    def open_day(self) -> int | None: ...
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the processor counts; the worker exports it."""
+
+    events: int = 0
+    transactions: int = 0
+    redelivered: int = 0
+    duplicates: int = 0
+    holes: int = 0
+    dead: int = 0
+    fenced: int = 0
+    retried: int = 0
+    stale: int = 0
+
+
+@dataclass(slots=True)
+class Owned:
+    """A claimed partition in memory."""
+
+    position: Position
+    hosted: Hosted
+    tree: Tree
+    loaded: bool = False
+    published: list[tuple[int, list[Message]]] = field(default_factory=list)
+
+
+async def check_log(log_port: Log, topic: str, position: Position) -> None:
+    """The log must still be the one that the position stands for: not truncated below it, not shorter, and with the same
+    record before it. Raises HaltedPartition naming what is wrong and what to do."""
+    start, end = await log_port.bounds(topic, position.partition)
+    where = f"{topic}/{position.partition}"
+    if start > position.next_offset:
+        raise HaltedPartition(
+            f"log truncated: {where} starts at {start}, the books need {position.next_offset}; restore the topic's records"
+        )
+    if end < position.next_offset:
+        raise HaltedPartition(
+            f"log replaced: {where} ends at {end}, the books stand at {position.next_offset}; restore the topic or start a new book"
+        )
+    if position.last_offset is None or position.last_leaf is None or position.last_offset < start:
+        return
+    record = await log_port.read_one(topic, position.partition, position.last_offset)
+    if record is None or leaf_hash(canonical(record)) != position.last_leaf:
+        raise HaltedPartition(
+            f"log replaced: the record at {where}/{position.last_offset} is not the one in the books; restore the topic or start a new book"
+        )
+
+
+class Processor:
+    """Runs the transactions of the partitions it has claimed."""
+
+    def __init__(self, *, topic: str, store: Store, log_port: Log, clock: Clock, host: Any, on_commit: Any) -> None:
+        """`host(partition)` makes the fold of a partition; `on_commit(owned, sequence, messages)` hears of each commit."""
+        self.topic = topic
+        self.store = store
+        self.log_port = log_port
+        self.clock = clock
+        self._host = host
+        self._on_commit = on_commit
+        self.owned: dict[int, Owned] = {}
+        self.halted: dict[int, str] = {}
+        self.counts = Counts()
+
+    async def claim(self, partitions: Sequence[int]) -> dict[int, Position]:
+        """Take the partitions over (epoch + 1), forget the others; a partition whose log is not the one it was is halted."""
+        positions = await self.store.claim(sorted(partitions))
+        reach("claim.after-epoch")
+        self.owned, self.halted = {}, {}
+        for position in positions:
+            await self._own(position)
+        return {p.partition: p for p in positions}
+
+    async def _own(self, position: Position) -> None:
+        try:
+            await check_log(self.log_port, self.topic, position)
+        except HaltedPartition as halt:
+            await self.halt(position.partition, str(halt))
+            return
+        tree = Tree(position.tree_size, position.frontier)
+        self.owned[position.partition] = Owned(position, self._host(position.partition), tree)
+
+    async def halt(self, partition: int, reason: str) -> None:
+        """Stop one partition with a named error; the others go on."""
+        log.error("partition halted", partition=partition, reason=reason)
+        self.owned.pop(partition, None)
+        self.halted[partition] = reason
+        await self.store.halt(partition, reason)
+
+    async def process(self, partition: int, epoch: int, records: Sequence[Record]) -> bool:
+        """Take a batch in, in as many transactions as it needs. False: the batch does not start at the position, and the
+        host must seek to it and fetch again (nothing was taken). Raises FencedError when the claim is lost."""
+        owned = self.owned.get(partition)
+        if owned is None or owned.position.epoch != epoch:
+            self.counts.stale += 1
+            return True
+        if not self._contiguous(owned, records):
+            return False
+        items = [owned.hosted.decode(r) for r in records if r.offset >= owned.position.next_offset]
+        self.counts.redelivered += len(records) - len(items)
+        failures = 0
+        while items:
+            try:
+                await self._step(owned, items)
+                failures = 0
+            except RetryableError as error:
+                failures += 1
+                self.counts.retried += 1
+                log.warning("transaction failed, will be retried", partition=partition, error=str(error), failures=failures)
+                if failures > RETRIES_MAX:
+                    raise
+                await self.clock.sleep(RETRY_SECONDS if failures > 1 else 0)
+                await self._recover(owned)
+            except FencedError:
+                self.counts.fenced += 1
+                self.owned.pop(partition, None)
+                raise
+            first = owned.position.next_offset
+            items = [item for item in items if item.record.offset >= first]
+        return True
+
+    def _contiguous(self, owned: Owned, records: Sequence[Record]) -> bool:
+        return bool(records) and records[0].offset <= owned.position.next_offset <= records[-1].offset + 1
+
+    async def accept_gap(self, partition: int, first: int) -> None:
+        """The host fetched from the position and got `first`: what lies between are transaction markers, unless the log is
+        no longer what it was (then the partition is halted)."""
+        owned = self.owned.get(partition)
+        if owned is None:
+            return
+        try:
+            await check_log(self.log_port, self.topic, owned.position)
+        except HaltedPartition as halt:
+            await self.halt(partition, str(halt))
+            return
+        if first > owned.position.next_offset:
+            self.counts.holes += first - owned.position.next_offset
+            owned.position.next_offset = first
+
+    async def _recover(self, owned: Owned) -> None:
+        """After a failure: the position row tells what was committed (an ambiguous commit included)."""
+        partition, epoch = owned.position.partition, owned.position.epoch
+        try:
+            position = await self.store.position(partition)
+        except RetryableError:
+            return
+        if position.epoch != epoch:
+            raise FencedError(f"partition {partition} has epoch {position.epoch}, not {epoch}")
+        owned.hosted.forget()
+        owned.loaded = False
+        owned.position = position
+        owned.tree = Tree(position.tree_size, position.frontier)
+
+    async def _step(self, owned: Owned, items: Sequence[Item]) -> None:
+        """One transaction; run again with the known duplicates where the optimistic one met any (D7)."""
+        try:
+            await self._transact(owned, items, None)
+        except (DuplicateEvents, SuspectedDuplicate):
+            await self._recover(owned)
+            ids = [item.event.id for item in items if item.event is not None]
+            await self._transact(owned, items, ids)
+
+    async def _transact(self, owned: Owned, items: Sequence[Item], look_up: Sequence[str] | None) -> None:
+        position, hosted = owned.position, owned.hosted
+        reach("batch.before-begin")
+        async with self.store.transaction(position.partition, position.epoch) as transaction:
+            if transaction.position.next_offset > position.next_offset:
+                raise RetryableError("the position moved: an earlier commit went through")
+            reach("batch.after-lock")
+            if not owned.loaded:
+                await hosted.load(transaction)
+                owned.loaded = True
+            known = None if look_up is None else await transaction.known(look_up)
+            unit = await hosted.begin(transaction, items, known)
+            taken, resume = await self._fold(hosted, transaction, items, position.resume)
+            reach("batch.after-fold")
+            await hosted.write(transaction)
+            reach("batch.after-write")
+            step = self._advance(owned, items[:taken], unit, resume, items)
+            await transaction.advance(step)
+            reach("batch.before-commit")
+        reach("batch.after-commit")
+        self._done(owned, step, unit)
+        if resume is not None:
+            reach("closing.between-transactions")
+
+    async def _fold(
+        self, hosted: Hosted, transaction: Any, items: Sequence[Item], resume: int | None
+    ) -> tuple[int, int | None]:
+        """Fold records until the batch or the transaction's share of a long closing ends: (records taken, resume)."""
+        for n, item in enumerate(items):
+            resume = await hosted.take(transaction, item, resume)
+            if resume is not None:
+                return n, resume
+        return len(items), None
+
+    def _advance(
+        self, owned: Owned, taken: Sequence[Item], unit: Unit, resume: int | None, items: Sequence[Item]
+    ) -> Advance:
+        position, tree = owned.position, owned.tree
+        tree.append(unit.leaves)
+        last = taken[-1].record.offset if taken else position.last_offset
+        following = items[len(taken)].record.offset if resume is not None else (last or 0) + 1
+        holes = (following - position.next_offset) - len(taken)
+        return Advance(
+            next_offset=following,
+            resume=resume,
+            last_offset=last,
+            last_leaf=unit.leaves[-1] if unit.leaves else position.last_leaf,
+            tree_size=tree.size,
+            frontier=tree.frontier(),
+            outbox_next=position.outbox_next + bool(unit.messages),
+            open_day=owned.hosted.open_day,
+            accepted=unit.accepted,
+            duplicates=unit.duplicates,
+            holes=holes,
+            messages=unit.messages,
+        )
+
+    def _done(self, owned: Owned, step: Advance, unit: Unit) -> None:
+        position = owned.position
+        sequence = position.outbox_next
+        position.next_offset, position.resume = step.next_offset, step.resume
+        position.last_offset, position.last_leaf = step.last_offset, step.last_leaf
+        position.tree_size, position.frontier = step.tree_size, step.frontier
+        position.outbox_next, position.open_day = step.outbox_next, step.open_day
+        self.counts.events += unit.accepted
+        self.counts.transactions += 1
+        self.counts.duplicates += unit.duplicates
+        self.counts.holes += step.holes
+        self.counts.dead += len(unit.dead)
+        owned.hosted.committed(step.next_offset)
+        self._on_commit(owned, sequence, unit.messages)

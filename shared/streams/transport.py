@@ -1,0 +1,146 @@
+"""Faust fed with whole partition batches, from positions that the database owns (D6).
+
+Stock Faust hands over one message at a time and acknowledges what its handlers did not finish; here it assigns partitions,
+keeps the group alive and hands over lists of records. Topics are `acks=False`; Kafka's committed offsets are not used.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import faust
+from faust.serializers import codecs
+from faust.transport.drivers import aiokafka as driver
+from faust.types.tuples import TP, ConsumerMessage
+
+from shared.streams.ports import Record
+
+FETCH_WAIT_MS = 50
+"""How long the broker may hold an empty fetch: a newly written record is handed over within about this time at worst."""
+
+
+class Batch(NamedTuple):
+    """What the agent gets: records of one partition, in order, fetched one after another since the `run` began."""
+
+    partition: int
+    run: int
+    sequence: int
+    records: list[Record]
+
+
+class _Unchanged(codecs.Codec):
+    """A batch is already the list of records: nothing to load."""
+
+    def _loads(self, s: Any) -> Any:
+        return s
+
+    def _dumps(self, s: Any) -> Any:
+        return s
+
+
+codecs.register("records", _Unchanged())
+
+Claim = Callable[[set[int], int], Awaitable[Mapping[int, int]]]
+"""(partitions, generation) → next offset of each partition that may be consumed."""
+
+
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Reads committed records only: the command relay writes in transactions."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+
+class BatchConsumer(driver.Consumer):  # type: ignore[misc]
+    """Hands over batches, and seeks to claimed positions after every assignment."""
+
+    def _new_consumer_thread(self) -> Any:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.runs: dict[TP, int] = {}
+        self.sequences: dict[TP, int] = {}
+        self._claiming = asyncio.Lock()
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """One message per fetched partition batch; a batch fetched around a seek or a rebalance is dropped."""
+        runs = dict(self.runs)
+        generation = self.app.consumer_generation_id
+        fetched, _active = await self._wait_next_records(timeout)
+        if fetched is None or self.should_stop or not self.flow_active:
+            return
+        for tp, records in fetched.items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            run = self.runs.get(tp)
+            if run is None or run != runs.get(tp) or not records:
+                continue
+            sequence = self.sequences[tp] = self.sequences.get(tp, -1) + 1
+            last = records[-1]
+            batch = Batch(tp.partition, run, sequence, records)
+            yield tp, ConsumerMessage(
+                last.topic, last.partition, last.offset, last.timestamp / 1000, last.timestamp_type, (),
+                None, batch, None, 0, 0, tp, generation_id=generation,
+            )  # fmt: skip
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Called by Faust after every assignment, and sometimes twice for one: claim, then seek."""
+        async with self._claiming:
+            assigned: Iterable[TP] = self.assignment()
+            topics = {tp.partition: tp for tp in assigned}
+            claim: Claim = self.transport.claim
+            positions = await claim(set(topics), self.app.consumer_generation_id)
+            for tp in list(self.runs):
+                if tp.partition not in positions:
+                    del self.runs[tp]
+            offsets = {topics[partition]: offset for partition, offset in positions.items()}
+            await self.seek_anew(offsets)
+            return offsets
+
+    async def seek_anew(self, offsets: Mapping[TP, int]) -> None:
+        """Seek, and begin a new run of each partition: what was fetched before or around the seek is not handed over."""
+        for tp in offsets:
+            self.runs[tp] = self.runs.get(tp, 0) + 1
+        await self.seek_wait(offsets)
+        for tp in offsets:
+            self.runs[tp] += 1
+            self.sequences[tp] = -1
+
+
+class BatchTransport(driver.Transport):  # type: ignore[misc]
+    """`claim` is the host's; see `Claim`."""
+
+    Consumer = BatchConsumer
+    claim: Claim
+
+
+def new_app(name: str, *, bootstrap: str, claim: Claim, batch_records: int) -> faust.App:
+    """A Faust app on this transport: no tables, no web server, no leader topic, no acknowledgements."""
+    from yarl import URL
+
+    broker = f"kafka://{bootstrap}"
+    app = faust.App(
+        name,
+        broker=broker,
+        store="memory://",
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=4,
+        broker_max_poll_records=batch_records,
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=1.0,
+        broker_rebalance_timeout=20.0,
+        broker_request_timeout=60.0,
+        broker_max_poll_interval=600.0,
+        consumer_max_fetch_size=8 << 20,
+    )
+    transport = BatchTransport([URL(broker)], app)
+    transport.claim = claim
+    app.transport = transport
+    return app
