@@ -54,8 +54,9 @@ async def import_berka(
     """Enter loans, payments and closings through `through`; return once they are in the books.
 
     `api` and `books` are asyncpg connections whose search paths are the schemas of the ledger's API and of its books;
-    `caught_up` returns when the log has nothing that the books lack; `progress` is told commands done and in all. A killed import is started again with the same
-    arguments, or a later date: event ids derive from the file's rows. Raises BookHoldsOther before anything is written.
+    `caught_up` returns when the log has nothing that the books lack; `progress` is told commands done and in all.
+    A killed import is started again with the same arguments, or a later date: event ids derive from the file's rows.
+    Raises BookHoldsOther before anything is written.
     """
     portfolio = read(folder, through)
     wanted = plan(portfolio, through)
