@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ class Home:
         """Hold the folder alone. The kernel lets the lock go when the holder dies, however it dies."""
         with (self.path / "lock").open("a") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(file.fileno())
             except OSError as error:
                 holder = read_json(self.run_file).get("supervisor", {}).get("pid", "unknown")
                 raise AlreadyRunning(
@@ -116,6 +117,15 @@ class Home:
             held |= {role: f"lendlog_{role}_{secrets.token_urlsafe(32)}" for role in missing}
             write_private(path, held)
         return held
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock. Whoever only asks `is_locked` holds it for microseconds, so a few more tries are due."""
+    for _ in range(5):
+        with contextlib.suppress(OSError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(0.02)
+    return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class AlreadyRunning(MissingPrecondition):

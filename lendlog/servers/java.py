@@ -1,5 +1,8 @@
 """Java, and the broker's jars by Maven."""
 
+import asyncio
+import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -48,10 +51,21 @@ async def jars(home: Home) -> Path:
     folder = home.path / "kafka" / "jars"
     wanted = hashlib.sha256(POM.read_bytes()).hexdigest()
     marker = folder / "complete"
-    if not (marker.exists() and marker.read_text() == wanted):
-        await _fetch(home, folder)
-        marker.write_text(wanted)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name("jars.lock").open("a") as lock:
+        while not _locked(lock.fileno()):  # noqa: ASYNC110 - another command is fetching them, in another process
+            await asyncio.sleep(0.2)
+        if not (marker.exists() and marker.read_text() == wanted):
+            await _fetch(home, folder)
+            marker.write_text(wanted)
     return folder
+
+
+def _locked(descriptor: int) -> bool:
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 async def _fetch(home: Home, folder: Path) -> None:
@@ -64,7 +78,6 @@ async def _fetch(home: Home, folder: Path) -> None:
     partial = folder.with_name("jars.partial")
     for old in (partial, folder):
         shutil.rmtree(old, ignore_errors=True)
-    partial.parent.mkdir(parents=True, exist_ok=True)
     log = home.logs / "maven.log"
     options = ["-q", "-B", "-C", "-Dstyle.color=never", "-DincludeScope=runtime", f"-DoutputDirectory={partial}"]
     command = (maven, *options, "-f", str(POM), "dependency:copy-dependencies")

@@ -102,8 +102,7 @@ async def complete(spec: Spec) -> int:
     """Run a child to its end and return its exit code. It doesn't outlive a cancellation."""
     child = Child(spec)
     try:
-        while child.alive:
-            await asyncio.sleep(POLL_SECONDS)
+        await child.wait(float("inf"))
     finally:
         await child.kill()
     return child.exit_code or 0

@@ -67,7 +67,7 @@ async def provision_ledger(
 
 
 async def provision_scratch(replay_url: str, schema: str, partitions: int, *, fresh: bool = True) -> None:
-    """Make `schema` as books that the replay role owns, over its own connection; `fresh` first drops what it had there."""
+    """Make `schema` as books that the replay role owns, over its own URL; `fresh` first drops what it had there."""
     async with _connection(replay_url) as connection:
         if fresh:
             await _drop(connection, schema)
