@@ -1,5 +1,7 @@
 """Enters the Berka loans by the ledger's own commands, and compares the books with the file."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,6 +17,8 @@ from shared.money import currency, decimal_text
 
 COMMANDS_A_TRANSACTION = 100
 """A killed import loses no more than these, and progress is seen."""
+STALLED_SECONDS = 120.0
+"""Workers that take in nothing for so long are not merely slow: a restart and a claim last some 20 s."""
 
 
 class Recorder(Protocol):
@@ -91,6 +95,35 @@ async def refuse_other(folder: Path, through: date, *, api: Any, books: Any) -> 
             f"The book holds event {other}, which is not from {folder}: import into a book of its own, "
             "for example with LENDLOG_HOME set to a new folder."
         )
+
+
+# How many partitions have this event in the books, and have finished it; how far all are; why one stopped.
+_PROGRESS = """
+SELECT (SELECT count(*) FROM event WHERE event_id = $1) AS arrived, count(*) AS partitions,
+       count(resume_loan) AS unfinished, sum(next_offset) AS reached, max(halted) AS halted
+FROM position
+"""
+
+
+async def until_closed(books: Any, closing_id: str, *, stalled_seconds: float = STALLED_SECONDS) -> None:
+    """Wait until the closing with this event id is in the books of every partition, and so all that was sent before it.
+
+    Raises MissingPrecondition if a partition halted, or if the books have not moved for `stalled_seconds`.
+    """
+    reached, moved = None, time.monotonic()
+    while True:
+        row = await books.fetchrow(_PROGRESS, closing_id)
+        if row["arrived"] == row["partitions"] > 0 == row["unfinished"]:
+            return
+        if row["halted"] is not None:
+            raise MissingPrecondition(f"A partition of the ledger stopped: {row['halted']}")
+        if row["reached"] != reached:
+            reached, moved = row["reached"], time.monotonic()
+        elif time.monotonic() - moved > stalled_seconds:
+            raise MissingPrecondition(
+                f"The books have not moved for {stalled_seconds:.0f} s: look at `lendlog status` and the workers' logs."
+            )
+        await asyncio.sleep(0.1)
 
 
 # Loans: those whose disbursement was posted. A repayment: a payment's entry that debited cash; repaid is what these

@@ -1,0 +1,76 @@
+"""`lendlog import berka FOLDER --through DATE`: the command around the import."""
+
+import asyncio
+import json
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Enter a published data set by the ledger's own commands.")
+
+
+@app.callback()
+def _import() -> None:
+    """Enter a published data set by the ledger's own commands."""
+
+
+@app.command()
+def berka(
+    folder: Annotated[Path, typer.Argument(help="Where loan.asc and trans.asc of the PKDD'99 bank data are.")],
+    through: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="The last business date, which is closed too.")
+    ],
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Enter the Berka loans into an empty book, and compare the books with the file (exit code 1: they differ).
+
+    May be repeated, after a kill or for a later date: what is there already is not entered twice.
+    """
+    asyncio.run(_run(folder, through.date(), json_output))
+
+
+async def _run(folder: Path, through: date, json_output: bool) -> None:
+    from lendlog.berka import plan, read
+    from lendlog.berka_import import import_berka, until_closed
+    from lendlog.platform import attach_or_start
+    from services.ledger.commands import LedgerCommands
+    from shared.database import connect, open_pool
+    from shared.settings import PlatformSettings
+    from shared.topics import LIFECYCLE
+
+    last = plan(read(folder, through), through)[-1]  # a damaged file is told before any server starts
+    async with attach_or_start(PlatformSettings(), services=True) as platform:
+        settings = platform.service_settings("ledger_api")
+        url = settings.database_url.get_secret_value()
+        pool = await open_pool(url, settings.ledger_api_schema, size=2)
+        api = await connect(url, settings.ledger_api_schema)
+        books = await connect(url, settings.ledger_schema)
+        try:
+            comparison = await import_berka(
+                folder,
+                through,
+                commands=LedgerCommands(pool, settings.partitions, settings.topic_prefix + LIFECYCLE.name),
+                api=api,
+                books=books,
+                caught_up=lambda: until_closed(books, last.event_id),
+                progress=_tell,
+            )
+        finally:
+            await books.close()
+            await api.close()
+            await pool.close()
+    if json_output:
+        print(json.dumps({"file": comparison.file, "books": comparison.books}))
+    else:
+        for name, side in (("file", comparison.file), ("books", comparison.books)):
+            print(f"{name:6}" + ", ".join(f"{figure} {value}" for figure, value in side.items()))
+    if not comparison.equal:
+        print("The books differ from the file.", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _tell(done: int, total: int) -> None:
+    print(f"recorded {done} of {total} commands", file=sys.stderr)
