@@ -57,4 +57,6 @@ async def require_current(connection: asyncpg.Connection, folder: Path) -> None:
     except asyncpg.UndefinedTableError:
         done = set()
     if missing := sorted(wanted - done):
-        raise MissingPrecondition(f"The database schema lacks {', '.join(missing)}: run `lendlog run`, which migrates it.")
+        raise MissingPrecondition(
+            f"The database schema lacks {', '.join(missing)}: run `lendlog run`, which migrates it."
+        )

@@ -29,11 +29,7 @@ LifecycleEvent = Annotated[
     Field(discriminator="type"),
 ]
 LedgerEvent = Annotated[
-    ledger.EntryPosted
-    | ledger.InstalmentFellDue
-    | ledger.LoanParked
-    | ledger.LoanUnparked
-    | ledger.LedgerDateClosed,
+    ledger.EntryPosted | ledger.InstalmentFellDue | ledger.LoanParked | ledger.LoanUnparked | ledger.LedgerDateClosed,
     Field(discriminator="type"),
 ]
 lifecycle_events: TypeAdapter[LifecycleEvent] = TypeAdapter(LifecycleEvent)

@@ -216,7 +216,9 @@ class Book:
         if self.open_day is None:
             raise InvariantBroken("the book is not open")
         if (day := event.data.business_date.toordinal()) != self.open_day:
-            raise InvariantBroken(f"a closing of {event.data.business_date} while {date.fromordinal(self.open_day)} is open")
+            raise InvariantBroken(
+                f"a closing of {event.data.business_date} while {date.fromordinal(self.open_day)} is open"
+            )
         assert day == self.open_day
 
     def backdated_at_closing(self, loan: Loan) -> bool:
@@ -276,11 +278,15 @@ class Book:
 
     def parked_message(self, parked: Parked, cause: Envelope) -> Message:
         """`ledger.LoanParked.v1`."""
-        return messages.parking(parked, cause, self.loans.get(parked.loan_id), self.partition, self.topics, unparked=False)
+        return messages.parking(
+            parked, cause, self.loans.get(parked.loan_id), self.partition, self.topics, unparked=False
+        )
 
     def unparked_message(self, parked: Parked, cause: Envelope) -> Message:
         """`ledger.LoanUnparked.v1`."""
-        return messages.parking(parked, cause, self.loans.get(parked.loan_id), self.partition, self.topics, unparked=True)
+        return messages.parking(
+            parked, cause, self.loans.get(parked.loan_id), self.partition, self.topics, unparked=True
+        )
 
     def dead_message(self, record: Record, reason: str) -> Message:
         """The dead letter on its own topic."""

@@ -38,7 +38,9 @@ def check_partition(event: Envelope, partition: int, topics: Topics) -> None:
     """A contract on a partition that is not its key's would give the loan two orders: it parks."""
     wanted = partition_for(event.subject.encode(), topics.partitions)
     if wanted != partition:
-        raise InvariantBroken(f"the loan belongs on partition {wanted}, this is {partition}: a writer uses another partitioner")
+        raise InvariantBroken(
+            f"the loan belongs on partition {wanted}, this is {partition}: a writer uses another partitioner"
+        )
 
 
 def account(loan: Loan, open_day: int) -> dict[str, Any]:

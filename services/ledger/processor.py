@@ -146,7 +146,9 @@ class LedgerPartition:
         day, book = self.book.open_day, self.book
         assert day is not None
         after = -1 if resume is None else resume
-        rows = await transaction.due(day, after, self.closing_chunk + 1 + len(book.rows.loans) + len(self.intake.parked))
+        rows = await transaction.due(
+            day, after, self.closing_chunk + 1 + len(book.rows.loans) + len(self.intake.parked)
+        )
         due: dict[int, Loan] = {}
         for row in rows:
             loan = book.loans.get(row.loan_id)
@@ -159,7 +161,10 @@ class LedgerPartition:
         return [
             loan
             for number, loan in sorted(due.items())
-            if number > after and loan.loan_id not in parked and (due_day := loan.next_due()) is not None and due_day <= day
+            if number > after
+            and loan.loan_id not in parked
+            and (due_day := loan.next_due()) is not None
+            and due_day <= day
         ][: self.closing_chunk + 1]
 
     async def _release(self, transaction: LedgerTransaction, item: Item) -> None:

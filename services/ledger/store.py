@@ -117,7 +117,9 @@ class LedgerStore:
     async def unpublished(self, partition: int) -> list[tuple[int, list[Message]]]:
         """(sequence, messages) of every outbox row that the relay's mark has not passed."""
         async with self._connection() as connection:
-            return [(row["sequence"], unpack(row["messages"])) for row in await connection.fetch(UNPUBLISHED, partition)]
+            return [
+                (row["sequence"], unpack(row["messages"])) for row in await connection.fetch(UNPUBLISHED, partition)
+            ]
 
     async def mark_published(self, partition: int, sequence: int) -> None:
         """Outbox rows below `sequence` are published: move the mark, drop the rows."""
@@ -207,7 +209,13 @@ class LedgerTransaction:
             loan_id,
         )
         return [
-            Held(r["offset"], r["loan_id"], str(r["event_id"]), r["arrived"].toordinal() if r["arrived"] else None, r["record"])
+            Held(
+                r["offset"],
+                r["loan_id"],
+                str(r["event_id"]),
+                r["arrived"].toordinal() if r["arrived"] else None,
+                r["record"],
+            )
             for r in rows
         ]
 
@@ -226,7 +234,18 @@ class LedgerTransaction:
         if rows.postings:
             await self.connection.copy_records_to_table(
                 f"posting_p{self.partition:d}",
-                columns=("loan", "offset", "amount", "effective_date", "booking_date", "n", "debit", "credit", "currency", "partition"),
+                columns=(
+                    "loan",
+                    "offset",
+                    "amount",
+                    "effective_date",
+                    "booking_date",
+                    "n",
+                    "debit",
+                    "credit",
+                    "currency",
+                    "partition",
+                ),
                 records=[(*posting, self.partition) for posting in rows.postings],
             )
         await self._write_states(rows, book)
@@ -355,4 +374,3 @@ class LedgerTransaction:
 
 def _date(ordinal: int | None) -> date | None:
     return None if ordinal is None else date.fromordinal(ordinal)
-

@@ -75,6 +75,8 @@ class CommandRelay:
         self._wake = asyncio.Event()
         self._stop = asyncio.Event()
         self._looked_at = 0.0
+        self.ready = False
+        """Whether this relay leads, or stands by for another one that does."""
 
     def wake(self) -> None:
         """There are new rows. Call it in the relay's event loop."""
@@ -93,6 +95,7 @@ class CommandRelay:
                     if await connection.fetchval(_TRY_TO_LEAD, self._lock_number):
                         await self._lead(connection)
                     else:
+                        self.ready = True
                         await self._observe(connection)
                 await _wait(self._stop, STANDBY_SECONDS)
             except FencedError as error:
@@ -107,6 +110,7 @@ class CommandRelay:
         try:
             await publisher.start()
             LEADING.set(1)
+            self.ready = True
             _log.info("relay leads", name=self._name)
             while True:
                 self._wake.clear()
@@ -145,6 +149,7 @@ class CommandRelay:
             OLDEST.set(await connection.fetchval(_OLDEST) or 0.0)
 
     async def _failed(self, what: str, error: Exception) -> None:
+        self.ready = False
         FAILURES.labels(what).inc()
         _log.warning("relay starts again", name=self._name, what=what, error=repr(error))
         await _wait(self._stop, BACKOFF_SECONDS)

@@ -264,7 +264,9 @@ class Intake:
         for one, inner in zip(held, records, strict=True):
             self.unit.released.append(one.offset)
             assert inner.event is not None
-            self._admit(one.offset, inner.record, inner.event, inner.problem, one.leaf, one.arrived or self.core.open_day)
+            self._admit(
+                one.offset, inner.record, inner.event, inner.problem, one.leaf, one.arrived or self.core.open_day
+            )
 
     def _unpark(self, parked: Parked, cause: Envelope) -> None:
         del self.parked[parked.loan_id]

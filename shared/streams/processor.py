@@ -221,7 +221,9 @@ class Processor:
             except RetryableError as error:
                 failures += 1
                 self.counts.retried += 1
-                log.warning("transaction failed, will be retried", partition=partition, error=str(error), failures=failures)
+                log.warning(
+                    "transaction failed, will be retried", partition=partition, error=str(error), failures=failures
+                )
                 if failures > RETRIES_MAX:
                     raise
                 await self.clock.sleep(RETRY_SECONDS if failures > 1 else 0)

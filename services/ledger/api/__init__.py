@@ -1,0 +1,6 @@
+"""The ledger over HTTP: contract, pay out, repay, reverse, close, and read the books. `python -m services.ledger.api`."""
+
+from services.ledger.api.app import create_app
+from services.ledger.api.serving import Services, UnlistedRoute
+
+__all__ = ["Services", "UnlistedRoute", "create_app"]

@@ -1,0 +1,263 @@
+"""The ledger worker behind Faust: claims partitions, takes batches in, relays what follows from them."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg
+
+from services.ledger import messages, metrics
+from services.ledger.processor import LedgerPartition
+from services.ledger.store import LedgerStore
+from shared import telemetry
+from shared.settings import ServiceSettings
+from shared.streams.kafka import KafkaLog, KafkaPublisher
+from shared.streams.ports import FencedError, HaltedPartition, Message, RetryableError
+from shared.streams.processor import Counts, Owned, Processor
+from shared.streams.relay import PartitionRelay
+from shared.streams.sealing import SealingPublisher
+from shared.streams.transport import Batch
+
+log = telemetry.logger(__name__)
+PROCESSOR = "ledger"
+SNAPSHOT_SECONDS_BUSY = 5.0
+"""Under load a loan's snapshot is sent at most this often: later events of the same loan then cost no further one."""
+SNAPSHOT_SECONDS = 0.25
+RECLAIM_SECONDS = 2.0
+"""A fenced worker that is still assigned claims again after this time, in which a lost assignment would show."""
+BACKLOG_MAX = 400_000
+"""Derived messages in memory per partition before the worker waits for its relay."""
+
+
+class SystemClock:
+    """Wall time."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let others run."""
+        await asyncio.sleep(seconds)
+
+
+def topics_of(settings: ServiceSettings) -> messages.Topics:
+    """Topic names with this platform's prefix."""
+    from shared import topics
+
+    prefix = settings.topic_prefix
+    return messages.Topics(
+        lifecycle=prefix + topics.LIFECYCLE.name,
+        events=prefix + topics.LEDGER_EVENTS.name,
+        accounts=prefix + topics.LEDGER_ACCOUNTS.name,
+        dead_letters=prefix + topics.LIFECYCLE_DEAD_LETTERS.name,
+        partitions=settings.partitions,
+    )
+
+
+class LedgerWorker:
+    """One process: its processor, a relay per claimed partition, and the pacing of snapshots."""
+
+    def __init__(self, settings: ServiceSettings, pool: asyncpg.Pool, log_port: KafkaLog) -> None:
+        self.settings = settings
+        self.topics = topics_of(settings)
+        self.store = LedgerStore(pool)
+        self.processor = Processor(
+            topic=self.topics.lifecycle,
+            store=self.store,
+            log_port=log_port,
+            clock=SystemClock(),
+            host=self._host,
+            on_commit=self._committed,
+        )
+        self.relays: dict[int, PartitionRelay] = {}
+        self.seek: Any = None
+        """`await seek({partition: offset})`: set by the host once its consumer exists."""
+        self.expected: dict[int, int] = {}
+        self.claimed_for: tuple[frozenset[int], int] | None = None
+        self._busy = asyncio.Lock()
+        self._claims = asyncio.Lock()
+        self._snapshots_at: dict[int, float] = {}
+        self._busy_at = 0.0
+        self._fenced: set[int] = set()
+        self._counted = Counts()
+        self._background: set[asyncio.Task[None]] = set()
+
+    def _host(self, partition: int) -> LedgerPartition:
+        return LedgerPartition(
+            partition,
+            topics=self.topics,
+            closing_chunk=self.settings.closing_chunk,
+            cached_loans=self.settings.cached_loans // max(1, self.settings.partitions // 2),
+        )
+
+    # Claims -------------------------------------------------------------------------------------------------------
+
+    async def claim(self, partitions: set[int], generation: int) -> Mapping[int, int]:
+        """After an assignment: take the partitions over once per generation, and say where each one goes on."""
+        async with self._claims:
+            wanted = (frozenset(partitions), generation)
+            if self.claimed_for != wanted or self._fenced:
+                async with self._busy:
+                    await self._take_over(sorted(partitions))
+                self.claimed_for = wanted
+            self.expected = dict.fromkeys(self.processor.owned, 0)
+            return {p: owned.position.next_offset for p, owned in self.processor.owned.items()}
+
+    async def _take_over(self, partitions: Sequence[int]) -> None:
+        old, self.relays = self.relays, {}
+        await asyncio.gather(*(relay.close() for relay in old.values()))
+        self._fenced.clear()
+        await self.processor.claim(partitions)
+        relays = {partition: self._relay(partition) for partition in self.processor.owned}
+        await asyncio.gather(*(relay.start() for relay in relays.values()))
+        self.relays = relays
+        for partition, owned in self.processor.owned.items():
+            owned.hosted.changed = {  # type: ignore[attr-defined]
+                loan.loan_id: loan for loan in await self.store.unsnapshotted(partition)
+            }
+        log.info("claimed", partitions=list(partitions), halted=self.processor.halted)
+
+    def _relay(self, partition: int) -> PartitionRelay:
+        async def new_publisher() -> SealingPublisher:
+            name = f"{self.settings.topic_prefix}{PROCESSOR}-{partition}"
+            publisher = KafkaPublisher(self.settings.kafka_bootstrap, name)
+            await publisher.start()
+            key = self.settings.dead_letter_key.get_secret_value()
+            return SealingPublisher(publisher, self.topics.dead_letters, key)
+
+        return PartitionRelay(
+            partition, store=self.store, new_publisher=new_publisher, on_fenced=lambda p: self._lost(p, "relay")
+        )
+
+    def _lost(self, partition: int, what: str) -> None:
+        """A fenced worker that is still assigned claims again, but only after a while."""
+        log.warning("fenced", partition=partition, what=what)
+        self.processor.owned.pop(partition, None)
+        if not self._fenced:
+            task = asyncio.create_task(self._claim_again())
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+        self._fenced.add(partition)
+
+    async def _claim_again(self) -> None:
+        before = self.claimed_for
+        await asyncio.sleep(RECLAIM_SECONDS)
+        if before is None or self.claimed_for != before or not self._fenced:
+            return
+        positions = await self.claim(set(before[0]), before[1])
+        await self.seek(positions)
+
+    # Batches ------------------------------------------------------------------------------------------------------
+
+    async def take(self, batch: Batch) -> None:
+        """Take one handed-over batch in. Whatever was fetched for a lost claim or before a seek is dropped."""
+        partition = batch.partition
+        async with self._busy:
+            owned = self.processor.owned.get(partition)
+            if owned is None or batch.run != self.current_run(partition):
+                metrics.STALE.inc()
+                return
+            in_sequence = batch.sequence == self.expected.get(partition)
+            self.expected[partition] = batch.sequence + 1
+            try:
+                again = await self._process(owned, batch, in_sequence=in_sequence)
+            except FencedError:
+                metrics.FENCED.inc()
+                self._lost(partition, "batch")
+                return
+        if again:
+            await self.seek({partition: owned.position.next_offset})
+            self.expected[partition] = 0
+        if (relay := self.relays.get(partition)) and relay.backlog > BACKLOG_MAX:
+            await relay.idle()
+
+    def current_run(self, partition: int) -> int:
+        """The consumer's current run of a partition; replaced by the host."""
+        raise AssertionError("the host sets current_run")
+
+    async def _process(self, owned: Owned, batch: Batch, *, in_sequence: bool) -> bool:
+        """True: seek to the position and fetch again."""
+        partition, first = batch.partition, batch.records[0].offset
+        if not in_sequence:
+            log.warning("a batch was lost between fetch and hand-over, fetching again", partition=partition)
+            return True
+        if first != owned.position.next_offset:
+            await self.processor.accept_gap(partition, first)
+            if partition not in self.processor.owned:
+                return False
+        started = time.perf_counter()
+        taken = await self.processor.process(partition, owned.position.epoch, batch.records)
+        metrics.TRANSACTION_SECONDS.observe(time.perf_counter() - started)
+        metrics.LAST_EVENT.labels(partition).set(batch.records[-1].timestamp / 1000)
+        self._busy_at = time.monotonic()
+        self._snapshot(owned, SNAPSHOT_SECONDS_BUSY)
+        return not taken
+
+    def _committed(self, owned: Owned, sequence: int, outgoing: Sequence[Message]) -> None:
+        self.relays[owned.position.partition].hand_over(sequence, outgoing)
+
+    # Snapshots ----------------------------------------------------------------------------------------------------
+
+    def _snapshot(self, owned: Owned, every: float) -> None:
+        """Hand the changed loans' states over, if the last set is through and some time has passed."""
+        partition, now = owned.position.partition, time.monotonic()
+        relay: PartitionRelay | None = self.relays.get(partition)
+        hosted: Any = owned.hosted
+        if relay is None or not hosted.changed or not relay.wants_snapshots:
+            return
+        if now - self._snapshots_at.get(partition, 0.0) < every:
+            return
+        self._snapshots_at[partition] = now
+        changed, hosted.changed = hosted.changed, {}
+        day = owned.position.open_day or 0
+        states = [messages.snapshot(loan, day, partition, self.topics) for loan in changed.values()]
+        relay.hand_over_snapshots(owned.position.next_offset, states)
+
+    async def pace_snapshots(self) -> None:
+        """When no batch came for a moment, send what is left to send."""
+        while True:
+            await asyncio.sleep(SNAPSHOT_SECONDS)
+            if time.monotonic() - self._busy_at < SNAPSHOT_SECONDS:
+                continue
+            async with self._busy:
+                for owned in self.processor.owned.values():
+                    self._snapshot(owned, SNAPSHOT_SECONDS)
+
+    # What the process says about itself ---------------------------------------------------------------------------
+
+    def not_ready(self) -> str | None:
+        """Why this worker is not ready, or None."""
+        return None if self.claimed_for is not None else "no partitions claimed yet"
+
+    def refresh_metrics(self) -> None:
+        """Bring counters and gauges up to date before a scrape."""
+        now, before = self.processor.counts, self._counted
+        for name, target in (
+            ("events", metrics.EVENTS), ("duplicates", metrics.DUPLICATES), ("redelivered", metrics.REDELIVERED),
+            ("holes", metrics.HOLES), ("dead", metrics.DEAD), ("retried", metrics.RETRIED), ("stale", metrics.STALE),
+            ("transactions", metrics.TRANSACTIONS),
+        ):  # fmt: skip
+            target.inc(getattr(now, name) - getattr(before, name))
+            setattr(before, name, getattr(now, name))
+        metrics.HALTED.set(len(self.processor.halted))
+        metrics.CLAIMED.set(len(self.processor.owned))
+        for partition, owned in self.processor.owned.items():
+            hosted: Any = owned.hosted
+            metrics.POSITION.labels(partition).set(owned.position.next_offset)
+            metrics.EPOCH.labels(partition).set(owned.position.epoch)
+            metrics.PARKED.labels(partition).set(len(hosted.intake.parked))
+            metrics.CACHED.labels(partition).set(len(hosted.book.loans))
+            if relay := self.relays.get(partition):
+                metrics.RELAY_BACKLOG.labels(partition).set(relay.backlog)
+
+    async def close(self) -> None:
+        """Publish what can be published within a few seconds, then let go; the rest stays in the outbox."""
+        for task in self._background:
+            task.cancel()
+        with contextlib.suppress(TimeoutError, RetryableError, FencedError, HaltedPartition):
+            async with asyncio.timeout(3):
+                await asyncio.gather(*(relay.idle() for relay in self.relays.values()))
+        await asyncio.gather(*(relay.close() for relay in self.relays.values()))
