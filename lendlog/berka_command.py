@@ -1,6 +1,5 @@
 """`lendlog import berka FOLDER --through DATE`: the command around the import."""
 
-import asyncio
 import json
 import sys
 from datetime import date, datetime
@@ -9,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Enter a published data set by the ledger's own commands.")
+command = typer.Typer(no_args_is_help=True, help="Enter a published data set by the ledger's own commands.")
 
 
-@app.callback()
+@command.callback()
 def _import() -> None:
     """Enter a published data set by the ledger's own commands."""
 
 
-@app.command()
+@command.command()
 def berka(
     folder: Annotated[Path, typer.Argument(help="Where loan.asc and trans.asc of the PKDD'99 bank data are.")],
     through: Annotated[
@@ -29,7 +28,9 @@ def berka(
 
     May be repeated, after a kill or for a later date: what is there already is not entered twice.
     """
-    asyncio.run(_run(folder, through.date(), json_output))
+    from lendlog.signals import run_to_end
+
+    run_to_end(_run(folder, through.date(), json_output))
 
 
 async def _run(folder: Path, through: date, json_output: bool) -> None:
