@@ -181,10 +181,14 @@ def _conclude(command: model.ConcludeContract, guards: Guards, stamp: Stamp) -> 
     if not isinstance(guards.loan(command.loan_id), NotContracted):
         raise model.LoanAlreadyContracted(f"Loan {command.loan_id} has a contract.", field="loan_id")
     terms = command.contract.terms
-    _positive(terms.principal, terms.currency, "principal")
-    _minor(terms.arrears_materiality, terms.currency, "arrears_materiality")
     eve = terms.first_due_date - timedelta(days=1) if terms.first_due_date > date.min else terms.first_due_date
-    schedule(terms, disbursed_on=min(open_date, eve))
+    try:
+        _positive(terms.principal, terms.currency, "principal")
+        _minor(terms.arrears_materiality, terms.currency, "arrears_materiality")
+        schedule(terms, disbursed_on=min(open_date, eve))
+    except Refusal as refusal:
+        refusal.field = f"terms/{refusal.field}" if refusal.field else "terms"
+        raise
     return _event(origination.LoanContracted, command.contract, command, stamp)
 
 

@@ -83,6 +83,17 @@ class LedgerCommands:
         """Record all or none, in order, in one transaction; the first refusal is raised."""
         return await self._record(commands, None, None) if commands else []
 
+    async def recorded(self, once: Once) -> Recorded | None:
+        """What an idempotency key stood for before, or None; raises IdempotencyKeyReused."""
+        async with self._pool.acquire() as connection:
+            answered = await _answered(connection, once)
+        return Recorded(answered, repeated=True) if answered else None
+
+    async def open_date(self) -> date | None:
+        """The open business date as commands see it: the books may be behind."""
+        state = await self._pool.fetchval(_STATE, BOOK)
+        return date.fromisoformat(json.loads(state)["open_date"]) if state else None
+
     async def _record(
         self, commands: Sequence[Command], correlation_id: str | None, once: Once | None
     ) -> list[Recorded]:
@@ -166,6 +177,7 @@ _REPEATED = "SELECT event_id FROM command WHERE event_id = ANY($1::uuid[])"
 _REMEMBER_COMMANDS = "INSERT INTO command (event_id) SELECT unnest($1::uuid[])"
 # The guarding state of these aggregates.
 _STATES = "SELECT aggregate_id, state FROM aggregate WHERE aggregate_id = ANY($1::text[])"
+_STATE = "SELECT state FROM aggregate WHERE aggregate_id = $1"
 _KEEP_STATES = """
 INSERT INTO aggregate (aggregate_id, state) SELECT * FROM unnest($1::text[], $2::jsonb[])
 ON CONFLICT (aggregate_id) DO UPDATE SET state = excluded.state
