@@ -1,4 +1,4 @@
-"""Who may do what: one line a route. A route that is not here can't be served, and a role that is not named is denied."""
+"""Who may do what, one line a route. A route that is not here can't be served; a role that is not named is denied."""
 
 from typing import Final
 

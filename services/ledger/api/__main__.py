@@ -125,5 +125,5 @@ if __name__ == "__main__":
     try:
         asyncio.run(main(read))
     except MissingPrecondition as error:
-        _log.error("cannot start", reason=str(error))  # noqa: TRY400  # its sentence says all
+        _log.error("cannot start", reason=str(error))
         sys.exit(2)

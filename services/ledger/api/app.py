@@ -29,7 +29,7 @@ def require_guarded(app: FastAPI) -> None:
     for route in app.routes:
         if not isinstance(route, GuardedRoute):
             raise UnlistedRoute(f"{getattr(route, 'path', route)} is not guarded.")
-        served.update((method, route.path) for method in route.methods)
+        served.update((method, route.path) for method in route.methods or ())
     if different := served ^ MATRIX.keys():
         listed = ", ".join(" ".join(pair) for pair in sorted(different))
         raise UnlistedRoute(f"Routes and access matrix differ in {listed}.")

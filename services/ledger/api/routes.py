@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import date
 from typing import Annotated, Any
 
 import asyncpg

@@ -47,12 +47,12 @@ class Services:
 
 
 class GuardedRoute(APIRoute):
-    """A route that checks token and role before anything of the request is read; it can't be made unless it is listed."""
+    """A route that checks token and role before it reads the request; one that isn't listed can't be made."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's hook: the handler, behind access and size."""
         handle = super().get_route_handler()
-        allowed = [_allowed(method, self.path) for method in sorted(self.methods)]
+        allowed = [_allowed(method, self.path) for method in sorted(self.methods or ())]
         roles = frozenset[str]().union(*(roles for roles in allowed if not isinstance(roles, str)))
         public = all(rule == PUBLIC for rule in allowed)
 

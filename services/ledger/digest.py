@@ -1,0 +1,134 @@
+"""What a digest of the books is (D10), over rows from a schema or from memory.
+
+SHA-256 over all loans (and accrual groups) sorted by id: each one's canonical state, then its postings in order with event
+id, accounts, amount and both dates; then the event ids in suspense and parked, and the dead records as SHA-256 of key and
+value, with multiplicity. No offset, row id or wall time is in it. Digests compare at equal partition count.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import msgspec
+
+from services.ledger.account import AccrualGroup, Loan, decode_group, decode_loan
+from shared.merkle import record_of
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Line(NamedTuple):
+    """A posting with the id of the event that caused it."""
+
+    event_id: str
+    debit: int
+    credit: int
+    amount: int
+    currency: int
+    effective: date
+    booking: date
+
+
+def canonical_state(state: Loan | AccrualGroup) -> bytes:
+    """A state without offsets."""
+    fields = msgspec.structs.asdict(state)
+    if isinstance(state, Loan):
+        del fields["number"], fields["as_of"]
+        fields["waiting"] = [held[1:] for held in state.waiting]
+    return _encode(fields)
+
+
+@dataclass(slots=True)
+class Digest:
+    """Collects loans in any order; `result` gives the digest with its counts."""
+
+    loans: dict[str, bytes] = field(default_factory=dict)
+    groups: int = 0
+    entries: int = 0
+    postings: int = 0
+    events: int = 0
+    suspense: list[str] = field(default_factory=list)
+    parked: list[str] = field(default_factory=list)
+    dead: list[str] = field(default_factory=list)
+
+    def add(self, loan_id: str, state: Loan | AccrualGroup, lines: Iterable[Line]) -> None:
+        """One loan or accrual group with its postings in order."""
+        digest = sha256(canonical_state(state))
+        last = None
+        for line in lines:
+            digest.update(f"\n{'|'.join(map(str, line))}".encode())
+            self.postings += 1
+            if line.event_id != last:
+                self.entries, last = self.entries + 1, line.event_id
+        if isinstance(state, Loan):
+            self.suspense.extend(held[1] for held in state.waiting)
+        else:
+            self.groups += 1
+        self.loans[loan_id] = digest.digest()
+
+    def add_dead(self, leaf: bytes) -> None:
+        """One unsettled dead letter."""
+        record = record_of(leaf)
+        self.dead.append(sha256((record.key or b"") + b"\x00" + (record.value or b"")).hexdigest())
+
+    def result(self) -> dict[str, Any]:
+        """The digest (hexadecimal) with counts."""
+        total = sha256()
+        for loan_id in sorted(self.loans):
+            total.update(loan_id.encode() + b"\x00" + self.loans[loan_id])
+        for name, items in (("suspense", self.suspense), ("parked", self.parked), ("dead", self.dead)):
+            total.update(f"\n{name}\n{chr(10).join(sorted(items))}".encode())
+        return {
+            "digest": total.hexdigest(),
+            "loans": len(self.loans) - self.groups,
+            "events": self.events,
+            "entries": self.entries,
+            "postings": self.postings,
+            "suspense": len(self.suspense),
+            "parked": len(self.parked),
+            "dead_letters": len(self.dead),
+        }
+
+
+async def digest_of(connection: Any, partitions: Iterable[int]) -> dict[str, Any]:
+    """The digest of the books in the connection's search path, from one consistent snapshot."""
+    digest = Digest()
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        for partition in partitions:
+            await _add_partition(digest, connection, partition)
+        digest.parked = [str(r["event_id"]) for r in await connection.fetch("SELECT event_id FROM parked_event")]
+        for row in await connection.fetch("SELECT record FROM dead_letter WHERE settled_by IS NULL"):
+            digest.add_dead(row["record"])
+    return digest.result()
+
+
+async def _add_partition(digest: Digest, connection: Any, partition: int) -> None:
+    """Merge the loans and their postings, both in order of loan number."""
+    digest.events += await connection.fetchval(f"SELECT count(*) FROM event_p{partition:d}")
+    lines: dict[int, list[Line]] = {}
+    cursor = connection.cursor(
+        f'SELECT loan, e.event_id, debit, credit, amount, currency, p.effective_date, p.booking_date FROM posting_p{partition:d} p'
+        f' LEFT JOIN event_p{partition:d} e USING ("offset") ORDER BY p.loan, p."offset", n',
+        prefetch=20_000,
+    )
+    states = connection.cursor(f"SELECT loan, loan_id, state FROM loan_p{partition:d} ORDER BY loan", prefetch=10_000)
+    held: Any = None
+    pending = cursor.__aiter__()
+
+    async def following() -> Any:
+        try:
+            return await pending.__anext__()
+        except StopAsyncIteration:
+            return None
+
+    held = await following()
+    async for row in states:
+        lines = {row["loan"]: []}
+        while held is not None and held["loan"] == row["loan"]:
+            lines[row["loan"]].append(Line(str(held["event_id"]), *list(held.values())[2:]))
+            held = await following()
+        state = (decode_loan if row["loan"] >= 0 else decode_group)(row["state"])
+        digest.add(row["loan_id"], state, lines[row["loan"]])
+    assert held is None, f"a posting of partition {partition} belongs to no loan: {held}"

@@ -1,0 +1,60 @@
+"""The ledger's part of a replay: its fold, and how it recognises releases and retries."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import asyncpg
+
+from services.ledger.messages import Topics
+from services.ledger.processor import LedgerPartition
+from services.ledger.reading import read
+from services.ledger.store import LedgerStore
+from shared.events.ledger import DeadLetterRetried, ParkedLoanReleased
+from shared.streams.intake import NotUnderstood, Unreadable
+from shared.streams.ports import Record
+from shared.streams.replay import Holds, replay_partition
+
+MARKS = (b"ParkedLoanReleased", b"DeadLetterRetried")
+
+
+def note(record: Record, holds: Holds) -> None:
+    """Remember what a release or a retry says about an earlier record."""
+    if record.value is None or not any(mark in record.value for mark in MARKS):
+        return
+    try:
+        event: Any = read(record)
+    except (Unreadable, NotUnderstood):
+        return
+    if isinstance(event, ParkedLoanReleased):
+        holds.released.setdefault(event.data.first_held_offset, event.data.held_reason)
+    elif isinstance(event, DeadLetterRetried):
+        holds.retried.add(event.data.dead_offset)
+
+
+async def replay_ledger(
+    partition: int,
+    *,
+    bootstrap: str,
+    topics: Topics,
+    pool: asyncpg.Pool,
+    batch: int,
+    closing_chunk: int = 20_000,
+    progress: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Replay one partition of the log into the pool's schema; returns the number of records."""
+
+    def host(number: int, holds: Mapping[int, str], retried: frozenset[int]) -> LedgerPartition:
+        return LedgerPartition(
+            number, topics=topics, closing_chunk=closing_chunk, cached_loans=200_000, holds=holds, retried=retried
+        )
+
+    return await replay_partition(
+        bootstrap=bootstrap,
+        topic=topics.lifecycle,
+        partition=partition,
+        store=LedgerStore(pool),
+        note=note,
+        host=host,
+        batch=batch,
+        progress=progress,
+    )
