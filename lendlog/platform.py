@@ -113,10 +113,9 @@ async def platform(settings: PlatformSettings, *, say: Callable[[str], None] = r
             taken.append(free_port(settings.metrics_port if index else settings.api_port, taken))
         addresses["api"] = f"http://127.0.0.1:{taken[0]}"
         addresses["metrics"] = [f"http://127.0.0.1:{port}/metrics" for port in taken[1:]]
+        running.run.state = "running"
         supervisor.start_services(_services(running, taken))
         await _until_ready(taken, say)
-        running.run.state = "running"
-        running.run.write()
         yield running
 
 
@@ -136,6 +135,8 @@ async def attach_or_start(
                 raise MissingPrecondition(
                     f"Another command uses {home.path}: wait for its end, or start `lendlog run`."
                 )
+            if services:
+                await _until_ready([urlsplit(running.api_url).port or 0], say)
             yield running
             return
         context = platform if services else servers

@@ -34,7 +34,7 @@ def kafka_jars() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Platform]:
-    """Running servers: those of LENDLOG_POSTGRES_URL and LENDLOG_KAFKA_BOOTSTRAP, else embedded ones at any free port."""
+    """Running servers: those that LENDLOG_ variables name, else embedded ones at any free port."""
     if not os.environ.get("LENDLOG_KAFKA_BOOTSTRAP"):
         request.getfixturevalue("kafka_jars")
     home = tmp_path_factory.mktemp("home")

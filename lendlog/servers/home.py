@@ -83,7 +83,7 @@ class Home:
             except OSError as error:
                 holder = read_json(self.run_file).get("supervisor", {}).get("pid", "unknown")
                 raise AlreadyRunning(
-                    f"Lendlog already runs from {self.path} (process {holder}): stop it with Ctrl-C or "
+                    f"A platform already runs from {self.path} (process {holder}): stop it with Ctrl-C or "
                     f"`kill {holder}`, or set LENDLOG_HOME to another folder."
                 ) from error
             yield

@@ -1,0 +1,75 @@
+"""The command line: a table of commands, each in a module of its own that is imported only when it is asked for.
+
+Exit codes: 0 ok, 1 a finding (a failed check, a difference), 2 usage, a missing precondition. With `--json` exactly one
+document goes to standard output, an error included; everything else goes to standard error.
+"""
+
+import errno
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+
+from shared.errors import MissingPrecondition, Refusal
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("lendlog.run", "Bring up servers, topics, database and services, and show how they fare until Ctrl-C."),
+    "status": ("lendlog.status", "Show the figures of what runs; starts nothing."),
+    "import": ("lendlog.berka_command", "Enter a published data set by the ledger's own commands."),
+}
+"""Name → (module, one line of help). The module's `command` is a function, or a typer.Typer for a noun with verbs."""
+
+OK, FINDING, UNUSABLE = 0, 1, 2
+
+
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """The application for these arguments: only the module of the command that they name is imported."""
+    app = typer.Typer(
+        name="lendlog",
+        help="An event-sourced loan ledger.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    wanted = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, (module, text) in COMMANDS.items():
+        command = importlib.import_module(module).command if name == wanted else _not_imported
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, help=text)
+        else:
+            app.command(name, help=text)(command)
+    return app
+
+
+def main() -> None:
+    """The console script."""
+    arguments = sys.argv[1:]
+    try:
+        build(arguments)(arguments)
+    except (MissingPrecondition, Refusal) as error:
+        fail(str(error), as_json="--json" in arguments)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        fail("The disk is full: free some, or set LENDLOG_HOME to another one.", as_json="--json" in arguments)
+
+
+def fail(sentence: str, *, as_json: bool) -> NoReturn:
+    """End with code 2 and one sentence that says what to do."""
+    if as_json:
+        sys.stdout.write(json.dumps({"error": sentence}) + "\n")
+    else:
+        sys.stderr.write(f"lendlog: {sentence}\n")
+    sys.exit(UNUSABLE)
+
+
+def _root() -> None:
+    """Make typer keep the command's name even while there is one command only."""
+
+
+def _not_imported() -> None:
+    """Stand in for a command that was not asked for: `lendlog --help` lists it."""

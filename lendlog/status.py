@@ -1,0 +1,104 @@
+"""`lendlog status`: the figures of what runs. Starts nothing, and makes no folder."""
+
+import asyncio
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from lendlog.figures import Collector, Figures
+from lendlog.platform import Platform, attach
+from lendlog.servers.home import Home
+from lendlog.servers.runfile import RunFile
+from lendlog.signals import run_to_end
+from shared.errors import MissingPrecondition
+from shared.settings import PlatformSettings
+
+RATE_SECONDS = 1.0
+"""Between the two readings that tell events per second."""
+
+
+def command(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+) -> None:
+    """Show the figures of what runs."""
+    document = run_to_end(_document())
+    if as_json:
+        sys.stdout.write(json.dumps(document) + "\n")
+    else:
+        sys.stdout.write("\n".join(f"{name:<20}{value}" for name, value in lines(document)) + "\n")
+
+
+async def _document() -> dict[str, Any]:
+    running = await running_platform(PlatformSettings())
+    figures = None
+    if running.has_services:
+        collector = Collector(running)
+        try:
+            await collector.read()
+            await asyncio.sleep(RATE_SECONDS)
+            figures = await collector.read()
+        finally:
+            await collector.close()
+    return document_of(running, figures)
+
+
+async def running_platform(settings: PlatformSettings) -> Platform:
+    """What runs from the home. MissingPrecondition if nothing does."""
+    if settings.home.expanduser().exists():
+        home = Home(settings.home)
+        if running := await attach(settings, home):
+            return running
+        if run := RunFile.load(home.run_file):
+            left = len(run.survivors(home.path))
+            raise MissingPrecondition(
+                f"The run in {home.path} was killed and left {left} processes: `lendlog run` ends them and starts anew."
+            )
+    raise MissingPrecondition(f"Nothing runs from {settings.home.expanduser().resolve()}: start it with `lendlog run`.")
+
+
+def document_of(running: Platform, figures: Figures | None) -> dict[str, Any]:
+    """The JSON document of `status`; `figures` is null while a command runs the servers alone."""
+    run = RunFile.load(running.home.run_file) or running.run
+    addresses = {name: run.addresses[name] for name in ("api", "metrics", "kafka", "postgres") if name in run.addresses}
+    return {
+        "running": True,
+        "home": str(running.home.path),
+        "supervisor": run.supervisor.pid if run.supervisor else None,
+        "addresses": addresses,
+        "processes": [
+            {"name": name, "pid": i.pid, "alive": i.process() is not None, "restarts": run.restarts.get(name, 0)}
+            for name, i in run.processes.items()
+        ],
+        "ledger": figures.document() if figures else None,
+    }
+
+
+def lines(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """The same document for people: (name, value) in the order shown."""
+    rows: list[tuple[str, str]] = []
+    if ledger := document["ledger"]:
+        rows += [
+            ("lag", f"{ledger['lag']} records"),
+            ("events", f"{ledger['events']} ({ledger['events_per_second']}/s)"),
+            ("loans", str(ledger["loans"])),
+            ("outstanding", _amounts(ledger["outstanding"])),
+            ("open date", ledger["open_date"] or "no book is open"),
+            ("suspense", _amounts(ledger["suspense"])),
+            ("parked", f"{ledger['parked_loans']} loans, {ledger['parked_events']} events held"),
+            ("dead letters", str(ledger["dead_letters"])),
+            ("conflicts", str(ledger["conflicts"])),
+            ("duplicates", str(ledger["duplicates"])),
+            ("halted", ", ".join(f"partition {p}: {why}" for p, why in ledger["halted"].items()) or "none"),
+        ]
+    for process in document["processes"]:
+        state = f"process {process['pid']}" if process["alive"] else "down"
+        rows.append((process["name"], state + (f", restarted {process['restarts']}x" if process["restarts"] else "")))
+    for name, value in document["addresses"].items():
+        rows.append((name, ", ".join(value) if isinstance(value, list) else str(value)))
+    return rows
+
+
+def _amounts(amounts: dict[str, str]) -> str:
+    return ", ".join(f"{amount} {code}" for code, amount in amounts.items()) or "none"
