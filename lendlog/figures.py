@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from lendlog.platform import Platform
 from services.ledger.accounts import LOANS_RECEIVABLE, SUSPENSE
@@ -14,6 +15,7 @@ from shared.money import code_of, decimal_text
 from shared.settings import ServiceSettings
 from shared.topics import LIFECYCLE
 
+UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError)
 TOTALS_SECONDS_MIN = 5.0
 """Sums over all postings are dear: no more often than this, and than ten times what the last took."""
 
@@ -79,6 +81,13 @@ class Collector:
         except BaseException:
             await self.close()
             raise
+
+    async def read_if_reachable(self) -> Figures | None:
+        """The same; None while a server does not answer, as when it is being started again."""
+        try:
+            return await self.read()
+        except UNREACHABLE:
+            return None
 
     async def close(self) -> None:
         """Close both connections."""

@@ -5,13 +5,11 @@ import contextlib
 import sys
 from typing import Any
 
-import asyncpg
-from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from lendlog.figures import Collector, Figures
+from lendlog.figures import Collector
 from lendlog.platform import Platform, platform
 from lendlog.signals import Stopped, run_to_end
 from lendlog.status import document_of, lines
@@ -64,10 +62,7 @@ async def _plain(running: Platform) -> None:
 
 async def _document(running: Platform, collector: Collector) -> dict[str, Any]:
     """As `status` has it; without the ledger's figures while a server is away."""
-    figures: Figures | None = None
-    with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError):
-        figures = await collector.read()
-    return document_of(running, figures)
+    return document_of(running, await collector.read_if_reachable())
 
 
 def _table(document: dict[str, Any]) -> Table:

@@ -36,9 +36,9 @@ async def _document() -> dict[str, Any]:
     if running.has_services:
         collector = Collector(running)
         try:
-            await collector.read()
-            await asyncio.sleep(RATE_SECONDS)
-            figures = await collector.read()
+            if await collector.read_if_reachable():
+                await asyncio.sleep(RATE_SECONDS)
+                figures = await collector.read_if_reachable()
         finally:
             await collector.close()
     return document_of(running, figures)
@@ -59,7 +59,7 @@ async def running_platform(settings: PlatformSettings) -> Platform:
 
 
 def document_of(running: Platform, figures: Figures | None) -> dict[str, Any]:
-    """The JSON document of `status`; `figures` is null while a command runs the servers alone."""
+    """The JSON document of `status`; `ledger` is null without services, or while a server is away."""
     run = RunFile.load(running.home.run_file) or running.run
     addresses = {name: run.addresses[name] for name in ("api", "metrics", "kafka", "postgres") if name in run.addresses}
     return {
