@@ -1,7 +1,7 @@
 """Problem details for HTTP APIs (RFC 9457): every refusal names the rule, and the field that broke it."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 import asyncpg
 from fastapi import FastAPI, Request
@@ -17,20 +17,14 @@ BASE = "https://lendlog.dev/problems/"
 MEDIA_TYPE = "application/problem+json"
 _log = telemetry.logger(__name__)
 
-_PATTERNS = {
-    envelope.Amount: (
-        "not-an-amount",
-        "A plain decimal string such as 1250.00: no sign, at most 15 digits and 4 more.",
-    ),
+_PATTERNS: dict[Any, tuple[str, str]] = {
+    envelope.Amount: ("not-an-amount", "A plain decimal string such as 1250.00: no sign, at most 15 and 4 digits."),
     envelope.CurrencyCode: ("unknown-currency", "An ISO 4217 code: three capital letters."),
     envelope.LoanId: ("not-an-id", "1 to 64 letters, digits, dots, hyphens and underscores, no punctuation first."),
     envelope.EventId: ("not-an-event-id", "A UUID in lower case."),
-    origination.AnnualRate: (
-        "not-a-rate",
-        "A decimal fraction such as 0.12 (12 % a year), below 100, 8 decimals at most.",
-    ),
+    origination.AnnualRate: ("not-a-rate", "A decimal fraction such as 0.12 (12 % a year), 8 decimals at most."),
 }
-_BY_PATTERN = {kind.__metadata__[0].pattern: rule for kind, rule in _PATTERNS.items()}
+_BY_PATTERN = {get_args(kind)[1].pattern: rule for kind, rule in _PATTERNS.items()}
 _RULES = {"extra_forbidden": "unknown-field", "missing": "missing-field", "json_invalid": "invalid-json"}
 
 
@@ -67,7 +61,8 @@ def document(
     errors: list[dict[str, str]] | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
-    """The response. `errors` items: field (a JSON pointer into the body, or `path/…`, `query/…`, `header/…`), rule, detail."""
+    """The response. Items of `errors` have field, rule and detail; the field is a JSON pointer into the body, or begins
+    with `path/`, `query/` or `header/`."""
     body: dict[str, Any] = {
         "type": BASE + rule,
         "title": title,
@@ -83,9 +78,13 @@ def document(
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refusal)
     rule, title = error.rule(), (type(error).__doc__ or error.rule()).strip()
-    errors = [{"field": pointer(error.field), "rule": rule, "detail": error.detail}] if error.field else None
+    errors = [{"field": _place(request, error.field), "rule": rule, "detail": error.detail}] if error.field else None
     headers = {"WWW-Authenticate": 'Bearer realm="lendlog"'} if error.status == HTTPStatus.UNAUTHORIZED else None
     return document(request, error.status, rule, title, error.detail, errors=errors, headers=headers)
+
+
+def _place(request: Request, field: str) -> str:
+    return f"path/{field}" if field in request.path_params else f"/{field}"
 
 
 async def _problem(request: Request, error: Exception) -> JSONResponse:
@@ -109,17 +108,10 @@ def _named(item: dict[str, Any]) -> dict[str, str]:
     rule, detail = _RULES.get(item["type"], item["type"].replace("_", "-")), str(item["msg"])
     if item["type"] == "string_pattern_mismatch":
         rule, detail = _BY_PATTERN.get(item["ctx"]["pattern"], (rule, detail))
-    elif item["type"] == "value_error" and ": " in detail:
-        rule, detail = "bad-date" if "date" in detail else rule, detail.partition(": ")[2]
+    elif item["type"] == "value_error":
+        detail = detail.removeprefix("Value error, ")
+        rule = "bad-date" if "date" in detail else rule
     return {"field": field, "rule": rule, "detail": detail}
-
-
-def pointer(field: str) -> str:
-    """A refusal's field as a JSON pointer into the body; a contract's terms are one level down."""
-    return f"/terms/{field}" if field in origination.Terms.model_fields and field not in _ALSO_TOP else f"/{field}"
-
-
-_ALSO_TOP = {"currency"}
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

@@ -31,7 +31,7 @@ class KafkaLog:
     """The port `Log` on Kafka, reading committed records only, without a consumer group.
 
     One consumer, one call at a time (a lock). `RetryableError` when the broker doesn't answer. Ends are last stable
-    offsets: what an open transaction wrote is beyond the end until the transaction ends.
+    offsets: what a transaction wrote is beyond the end until its marker stands, a moment after the commit returned.
     """
 
     def __init__(self, bootstrap: str) -> None:
@@ -192,7 +192,7 @@ class KafkaPublisher:
         for message in messages:
             at = (message.topic, message.partition)
             _require_size(message)
-            record = {"timestamp": now, "key": message.key, "value": message.value, "headers": message.headers}
+            record = {"timestamp": now, "key": message.key, "value": message.value, "headers": list(message.headers)}
             batch = open_batches.get(at)
             if batch is None:
                 batch = open_batches[at] = producer.create_batch()
