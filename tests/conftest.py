@@ -23,6 +23,11 @@ settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, p
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that own, stop or kill servers come last: what they burden is no longer in use."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
+
 @pytest.fixture(scope="session")
 def kafka_jars() -> Iterator[Path]:
     """The broker's jars, fetched once into the repository's own .lendlog; children find them by LENDLOG_KAFKA_JARS."""
