@@ -87,8 +87,10 @@ def build(settings: ServiceSettings) -> faust.App:
 
     @app.agent(process.lifecycle)
     async def post_entries(batches: Any) -> None:
+        consumer: Any = app.consumer
         async for batch in batches:
             await process.worker.take(batch)
+            consumer.ahead = max(0, consumer.ahead - 1)
 
     @app.task
     async def pace_snapshots() -> None:
@@ -97,13 +99,20 @@ def build(settings: ServiceSettings) -> faust.App:
     return app
 
 
+class Worker(faust.Worker):
+    """Faust's worker, with our logging instead of its own."""
+
+    def _setup_logging(self) -> None:
+        return
+
+
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = ServiceSettings()
     telemetry.configure_logging("ledger", settings.log_level)
     crash_points.arm(settings.crash_at, settings.crash_log)
     try:
-        worker = faust.Worker(build(settings), loglevel=settings.log_level, quiet=True, redirect_stdouts=False)
+        worker = Worker(build(settings), quiet=True, redirect_stdouts=False)
         worker.execute_from_commandline()
     except MissingPrecondition as missing:
         sys.stderr.write(f"{missing}\n")

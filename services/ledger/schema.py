@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS loan_p{p} PARTITION OF loan (PRIMARY KEY (loan), UNIQ
     WITH (fillfactor = 70);
 CREATE INDEX IF NOT EXISTS loan_p{p}_next_action ON loan_p{p} (next_action) WHERE next_action IS NOT NULL;
 INSERT INTO position (partition) VALUES ({p}) ON CONFLICT (partition) DO NOTHING;
+INSERT INTO relay (partition) VALUES ({p}) ON CONFLICT (partition) DO NOTHING;
 """
 
 # lz4 costs a third of pglz's time; a server that was built without it keeps pglz.

@@ -44,6 +44,12 @@ WHERE partition = $1 AND sequence >= outbox_mark ORDER BY sequence
 MARK_OUTBOX = "UPDATE relay SET outbox_mark = greatest(outbox_mark, $2) WHERE partition = $1"
 PRUNE_OUTBOX = "DELETE FROM outbox WHERE partition = $1 AND sequence < $2"
 MARK_SNAPSHOTS = "UPDATE relay SET snapshot_mark = greatest(snapshot_mark, $2) WHERE partition = $1"
+# Arrays need no temporary table; {p} is the partition.
+UPSERT_LOANS = """
+INSERT INTO loan_p{p} (partition, loan, loan_id, next_action, as_of, state)
+SELECT {p}, * FROM unnest($1::bigint[], $2::text[], $3::date[], $4::bigint[], $5::bytea[])
+ON CONFLICT (loan) DO UPDATE SET next_action = excluded.next_action, as_of = excluded.as_of, state = excluded.state
+"""
 RETRYABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -269,32 +275,21 @@ class LedgerTransaction:
             raise DuplicateEvents(str(violation)) from violation
 
     async def _write_states(self, rows: Rows, book: Book) -> None:
-        """Upsert of the changed loans and groups, sorted by number: a temporary table filled by COPY, then ON CONFLICT."""
+        """Upsert of the changed loans and groups, sorted by number."""
         partition = self.partition
-        states: list[tuple[int, int, str, date | None, int, bytes]] = []
+        states: list[tuple[int, str, date | None, int, bytes]] = []
         for loan in rows.loans.values():
             due = loan.next_due()
             action = None if due is None else date.fromordinal(due)
-            states.append((partition, loan.number, loan.loan_id, action, loan.as_of, encode_loan(loan)))
+            states.append((loan.number, loan.loan_id, action, loan.as_of, encode_loan(loan)))
         for number in rows.groups:
             group = book.groups[number]
             name = group_id(partition, group, code_of(group.currency))
-            states.append((partition, number, name, None, book.at, encode_loan(group)))
+            states.append((number, name, None, book.at, encode_loan(group)))
         if not states:
             return
-        states.sort(key=lambda state: state[1])
-        columns = ("partition", "loan", "loan_id", "next_action", "as_of", "state")
-        await self.connection.execute(
-            "CREATE TEMPORARY TABLE IF NOT EXISTS changed_loan (partition smallint, loan bigint, loan_id text,"
-            " next_action date, as_of bigint, state bytea) ON COMMIT DELETE ROWS"
-        )
-        await self.connection.copy_records_to_table("changed_loan", columns=columns, records=states)
-        await self.connection.execute(
-            f"INSERT INTO loan_p{partition:d} (partition, loan, loan_id, next_action, as_of, state)"
-            " SELECT partition, loan, loan_id, next_action, as_of, state FROM changed_loan"
-            " ON CONFLICT (loan) DO UPDATE SET next_action = excluded.next_action, as_of = excluded.as_of, state = excluded.state"
-        )
-        await self.connection.execute("TRUNCATE changed_loan")
+        states.sort(key=lambda state: state[0])
+        await self.connection.execute(UPSERT_LOANS.format(p=partition), *map(list, zip(*states, strict=True)))
 
     async def _write_suspense(self, rows: Rows, book: Book) -> None:
         loans = [book.loans[loan_id] for loan_id in sorted(rows.suspense)]

@@ -1,0 +1,214 @@
+"""What every fault test does: produce a history, run workers, wait until they are through, and compare five witnesses.
+
+The books' digest = a replay with a batch of one record = a fold in memory; and the derived events on the broker, read without
+what a relay published twice, = what the replay derived.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from lendlog.histories import Produced
+from services.ledger.digest import digest_of
+from services.ledger.memory import MemoryBooks, digest_in_memory
+from services.ledger.replay import replay_ledger
+from services.ledger.worker import topics_of
+from shared.database import connect, open_pool
+from shared.streams.kafka import KafkaLog
+from shared.streams.outbox_rows import unpack
+from shared.streams.replay import read_partition
+from tests.places import Place
+
+DEADLINE_SECONDS = 60.0
+
+
+async def produce(place: Place, records: Iterable[Produced]) -> None:
+    """Append the records to the log, in order."""
+    producer = AIOKafkaProducer(bootstrap_servers=place.kafka_bootstrap, enable_idempotence=True, linger_ms=5)
+    await producer.start()
+    topic = topics_of(place.settings()).lifecycle
+    try:
+        batches: dict[int, Any] = {}
+        for record in records:
+            batch = batches.get(record.partition) or producer.create_batch()
+            batches[record.partition] = batch
+            if batch.append(key=record.key, value=record.value, timestamp=1_700_000_000_000) is None:
+                batch.close()
+                await producer.send_batch(batch, topic, partition=record.partition)
+                batch = batches[record.partition] = producer.create_batch()
+                batch.append(key=record.key, value=record.value, timestamp=1_700_000_000_000)
+        for partition, batch in batches.items():
+            batch.close()
+            await producer.send_batch(batch, topic, partition=partition)
+        await producer.flush()
+    finally:
+        await producer.stop()
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, place: Place, log: Path, **variables: str) -> None:
+        self.log = log
+        with log.open("ab") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "services.ledger.app"],
+                env=place.environment(**variables), stdout=file, stderr=file, start_new_session=True,
+            )  # fmt: skip
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal and, where it ends the process, wait for the end."""
+        if self.process.poll() is None:
+            os.kill(self.process.pid, number)
+        if number in (signal.SIGKILL, signal.SIGTERM):
+            self.process.wait(timeout=20)
+
+    @property
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+
+@contextmanager
+def workers(place: Place, folder: Path, count: int = 1, **variables: str) -> Any:
+    """`count` workers, killed at the end."""
+    running = [Worker(place, folder / f"worker-{n}.log", **variables) for n in range(count)]
+    try:
+        yield running
+    finally:
+        for worker in running:
+            worker.kill()
+
+
+async def caught_up(place: Place, *, seconds: float = DEADLINE_SECONDS, alive: Sequence[Worker] = ()) -> None:
+    """Wait until the books stand at the end of the log and everything derived is published."""
+    settings = place.settings()
+    topics = topics_of(settings)
+    log_port = KafkaLog(place.kafka_bootstrap)
+    await log_port.start()
+    connection = await connect(place.url("reader"), place.ledger_schema)
+    try:
+        deadline = time.monotonic() + seconds
+        while True:
+            rows = await connection.fetch(
+                "SELECT partition, next_offset, halted, outbox_next, outbox_mark, snapshot_mark FROM position JOIN relay USING (partition)"
+            )
+            lag = {}
+            for row in rows:
+                _, end = await log_port.bounds(topics.lifecycle, row["partition"])
+                missing = await _records_between(place, topics.lifecycle, row["partition"], row["next_offset"], end)
+                if missing or row["outbox_next"] != row["outbox_mark"]:
+                    lag[row["partition"]] = (missing, dict(row))
+            if not lag:
+                return
+            for worker in alive:
+                assert not worker.ended, worker.log.read_text()[-3000:]
+            logs = "".join(worker.log.read_text()[-2000:] for worker in alive)
+            assert time.monotonic() < deadline, f"not caught up: {lag}\n{logs}"
+            await asyncio.sleep(0.1)
+    finally:
+        await connection.close()
+        await log_port.stop()
+
+
+async def _records_between(place: Place, topic: str, partition: int, start: int, end: int) -> int:
+    if start >= end:
+        return 0
+    if end - start > 3:
+        return end - start
+    found = 0
+    async for records in read_partition(place.kafka_bootstrap, topic, partition, start=start, end=end, batch=10):
+        found += len(records)
+    return found
+
+
+async def live_digest(place: Place) -> dict[str, Any]:
+    """The books' digest."""
+    connection = await connect(place.url("reader"), place.ledger_schema)
+    try:
+        return await digest_of(connection, range(place.partitions))
+    finally:
+        await connection.close()
+
+
+async def replayed(place: Place, *, batch: int = 1) -> tuple[dict[str, Any], dict[int, list[bytes]]]:
+    """(digest, derived messages by partition of the log) of a replay into the scratch schema."""
+    await place.create_scratch()
+    pool = await open_pool(place.url("replay"), place.scratch_schema)
+    topics = topics_of(place.settings())
+    try:
+        for partition in range(place.partitions):
+            await replay_ledger(
+                partition, bootstrap=place.kafka_bootstrap, topics=topics, pool=pool, batch=batch, closing_chunk=7
+            )
+        async with pool.acquire() as connection:
+            digest = await digest_of(connection, range(place.partitions))
+            derived: dict[int, list[bytes]] = {}
+            for row in await connection.fetch("SELECT partition, messages FROM outbox ORDER BY partition, sequence"):
+                values = [m.value for m in unpack(row["messages"]) if m.topic == topics.events]
+                derived.setdefault(row["partition"], []).extend(values)
+            return digest, derived
+    finally:
+        await pool.close()
+
+
+async def in_memory(place: Place) -> dict[str, Any]:
+    """The digest of a plain fold of the log in memory."""
+    topics = topics_of(place.settings())
+    log_port = KafkaLog(place.kafka_bootstrap)
+    await log_port.start()
+    try:
+        books = []
+        for partition in range(place.partitions):
+            one = MemoryBooks(partition, topics)
+            _, end = await log_port.bounds(topics.lifecycle, partition)
+            async for records in read_partition(
+                place.kafka_bootstrap, topics.lifecycle, partition, start=0, end=end, batch=5000
+            ):
+                await asyncio.to_thread(lambda one=one, records=records: [one.take(record) for record in records])
+            books.append(one)
+        return digest_in_memory(books)
+    finally:
+        await log_port.stop()
+
+
+async def published(place: Place) -> dict[int, list[bytes]]:
+    """Derived events on the broker by source partition, in order, without those whose id came before."""
+    topics = topics_of(place.settings())
+    log_port = KafkaLog(place.kafka_bootstrap)
+    await log_port.start()
+    found: dict[int, dict[str, bytes]] = {}
+    try:
+        for partition in range(place.partitions):
+            _, end = await log_port.bounds(topics.events, partition)
+            async for records in read_partition(
+                place.kafka_bootstrap, topics.events, partition, start=0, end=end, batch=5000
+            ):
+                for record in records:
+                    event = json.loads(record.value)
+                    found.setdefault(partition, {}).setdefault(event["id"], record.value)
+        return {partition: list(events.values()) for partition, events in found.items()}
+    finally:
+        await log_port.stop()
+
+
+async def assert_all_agree(place: Place, *, memory: bool = True) -> dict[str, Any]:
+    """The five witnesses. Returns the digest."""
+    live = await live_digest(place)
+    replay, derived = await replayed(place)
+    assert live == replay, "the books differ from a replay of the log"
+    if memory:
+        assert live == await in_memory(place), "the books differ from a fold in memory"
+    on_broker = sorted(value for values in (await published(place)).values() for value in values)
+    wanted = sorted(value for values in derived.values() for value in values)
+    assert on_broker == wanted, f"derived events differ: {len(on_broker)} on the broker, {len(wanted)} from the replay"
+    return live
