@@ -7,6 +7,7 @@ document goes to standard output, an error included; everything else goes to sta
 import errno
 import importlib
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -48,6 +49,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
 def main() -> None:
     """The console script."""
     arguments = sys.argv[1:]
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what matters comes as an exception
     try:
         build(arguments)(arguments)
     except (MissingPrecondition, Refusal) as error:

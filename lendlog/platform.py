@@ -203,12 +203,11 @@ async def _start_servers(settings: PlatformSettings, supervisor: Supervisor) -> 
         parts = urlsplit(settings.postgres_url.get_secret_value())
         addresses["postgres"] = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     else:
-        postgres = await supervisor.start_server(Postgres(home, port=settings.postgres_port))
-        addresses |= {"postgres": f"postgresql://127.0.0.1:{postgres.port}/postgres", "embedded_postgres": True}
+        await supervisor.start_server(Postgres(home, port=settings.postgres_port))
     if settings.kafka_bootstrap:
         addresses["kafka"] = settings.kafka_bootstrap
     else:
-        addresses["kafka"] = (await supervisor.start_server(Kafka(home, port=settings.kafka_port))).bootstrap
+        await supervisor.start_server(Kafka(home, port=settings.kafka_port))
     supervisor.run.write()
 
 

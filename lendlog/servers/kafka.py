@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from lendlog.servers.home import Home
 from lendlog.servers.java import find_java, jars
-from lendlog.servers.processes import Child, Spec, complete, free_port, inherited, is_free, last_words
+from lendlog.servers.processes import Child, Spec, complete, free_port, inherited, is_free, last_words, listens
 from shared.errors import MissingPrecondition
 
 START_SECONDS_MAX = 120
@@ -150,7 +150,7 @@ class Kafka:
         """Wait until the broker is registered and serves metadata. False: it ended."""
         deadline = time.monotonic() + START_SECONDS_MAX
         while self.child is not None and self.child.alive:
-            if not is_free(self.port) and await serves(self.bootstrap):
+            if listens(self.port) and await serves(self.bootstrap):
                 return True
             if time.monotonic() > deadline:
                 await self.child.stop(5)

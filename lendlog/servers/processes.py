@@ -16,6 +16,8 @@ import psutil
 from lendlog.servers.runfile import MARKER, Identity
 
 POLL_SECONDS = 0.05
+LOG_BYTES_MAX = 50_000_000
+"""At a start, a log beyond this is kept as .log.1 and a new one begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Child:
     def __init__(self, spec: Spec) -> None:
         """Start it. Its own session keeps a terminal's Ctrl-C from it: the supervisor decides who ends when."""
         self.spec = spec
+        if spec.log.exists() and spec.log.stat().st_size > LOG_BYTES_MAX:
+            spec.log.replace(spec.log.with_suffix(".log.1"))
         with spec.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*spec.prefix, *spec.command],
@@ -117,6 +121,13 @@ def last_words(log: Path, *, lines: int = 3, after: int = 0) -> str:
     except OSError:
         return ""
     return " | ".join(line.strip() for line in text.splitlines()[-lines:] if line.strip())
+
+
+def listens(port: int) -> bool:
+    """Whether something takes connections at this port of the loopback."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def is_free(port: int) -> bool:

@@ -5,12 +5,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from lendlog.servers.home import Home
 from lendlog.servers.kafka import Kafka
 from lendlog.servers.postgres import Postgres
-from lendlog.servers.processes import Child, Spec
+from lendlog.servers.processes import Child, Spec, is_free
 from lendlog.servers.runfile import RunFile
 from shared.errors import MissingPrecondition
 
@@ -20,11 +19,12 @@ SERVICES_SECONDS = 5.0
 """Of them, for the services, which commit what they have in hand."""
 POLL_SECONDS = 0.2
 BACK_OFF_SECONDS = (0.5, 30.0)
+PORT_SECONDS = 5.0
+"""A server that was killed gives its port back within this; else the next free one is taken."""
 STEADY_SECONDS = 60.0
 """A child that lived this long starts again without delay."""
 
 Embedded = Postgres | Kafka
-_Server = TypeVar("_Server", Postgres, Kafka)
 
 
 def report(line: str) -> None:
@@ -61,14 +61,14 @@ class Supervisor:
         self.run.processes[child.spec.name] = child.identity
         self.run.write()
 
-    async def start_server(self, server: _Server) -> _Server:
+    async def start_server(self, server: Embedded) -> None:
         """Start an embedded server and wait until it serves. It is ours to stop, also when the start fails."""
         if isinstance(server, Postgres):
             self.postgres = server
         else:
             self.kafka = server
         await server.start(self.record)
-        return server
+        self._publish(server)
 
     def start_services(self, builds: Mapping[str, Callable[[], Spec]]) -> None:
         """Start each and watch from now on: what dies is started again, later and later, and counted."""
@@ -108,7 +108,11 @@ class Supervisor:
                 if server and server.child and not server.child.alive and (repair is None or repair.done()):
                     self._repairs[server.name] = asyncio.create_task(self._repair(server))
             for name, service in self.services.items():
-                self._revive(name, service)
+                try:
+                    self._revive(name, service)
+                except OSError as error:  # a full disk or table of processes: say so, and go on watching
+                    self.say(f"{name} can't be started: {error}")
+                    service.due = time.monotonic() + BACK_OFF_SECONDS[1]
 
     def _revive(self, name: str, service: _Watched) -> None:
         """Start a dead service again once its delay is over."""
@@ -129,14 +133,28 @@ class Supervisor:
         """Start a dead server again, its recovery included. Should it come up at another port, services follow."""
         port, code = server.port, server.child.exit_code if server.child else None
         self._count(server.name, f"ended with code {code}; it is started again")
+        for _ in range(int(PORT_SECONDS / POLL_SECONDS)):
+            if is_free(port):
+                break
+            await asyncio.sleep(POLL_SECONDS)
         try:
             await server.start(self.record)
-        except MissingPrecondition as error:
+        except (MissingPrecondition, OSError) as error:
             self.say(str(error))
             await asyncio.sleep(BACK_OFF_SECONDS[1] / 6)
             return
+        self._publish(server)
         if server.port != port:
             await asyncio.gather(*(s.child.stop(SERVICES_SECONDS) for s in self.services.values() if s.child))
+
+    def _publish(self, server: Embedded) -> None:
+        """Write where the server is reached; no secret among it."""
+        if isinstance(server, Postgres):
+            address = f"postgresql://127.0.0.1:{server.port}/postgres"
+            self.run.addresses |= {"postgres": address, "embedded_postgres": True}
+        else:
+            self.run.addresses["kafka"] = server.bootstrap
+        self.run.write()
 
     def _count(self, name: str, what: str) -> None:
         self.run.restarts[name] = self.run.restarts.get(name, 0) + 1
