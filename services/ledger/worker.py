@@ -181,13 +181,10 @@ class LedgerWorker:
     async def _process(self, owned: Owned, batch: Batch, *, in_sequence: bool) -> bool:
         """True: seek to the position and fetch again."""
         partition, first = batch.partition, batch.records[0].offset
-        if not in_sequence:
-            log.warning("a batch was lost between fetch and hand-over, fetching again", partition=partition)
-            return True
         if first != owned.position.next_offset:
-            await self.processor.accept_gap(partition, first)
-            if partition not in self.processor.owned:
-                return False
+            certain = in_sequence and batch.sequence > 0
+            if not await self.processor.accept_gap(partition, first, certain=certain):
+                return partition in self.processor.owned
         started = time.perf_counter()
         taken = await self.processor.process(partition, owned.position.epoch, batch.records)
         metrics.TRANSACTION_SECONDS.observe(time.perf_counter() - started)

@@ -70,7 +70,15 @@ class KafkaLog:
 
     async def read_one(self, topic: str, partition: int, offset: int) -> Record | None:
         """The committed record at exactly `offset`; None where a marker, an aborted record or nothing stands."""
-        at = TopicPartition(topic, partition)
+        found = await self._read_from(TopicPartition(topic, partition), offset)
+        return found if found is not None and found.offset == offset else None
+
+    async def first_from(self, topic: str, partition: int, offset: int) -> int | None:
+        """The offset of the first committed record at or after `offset`: what lies between are markers."""
+        found = await self._read_from(TopicPartition(topic, partition), offset)
+        return None if found is None else found.offset
+
+    async def _read_from(self, at: TopicPartition, offset: int) -> Record | None:
         async with self._lock:
             first, end = await self._bounds(at)
             if not first <= offset < end:
@@ -78,9 +86,9 @@ class KafkaLog:
             try:
                 self._consumer.assign([at])
                 self._consumer.seek(at, offset)
-                return await self._first_from(at, offset)
+                return await self._next(at, end)
             except KafkaError as error:
-                raise RetryableError(f"{topic}[{partition}] can't be read at {offset}: {error!r}") from error
+                raise RetryableError(f"{at.topic}[{at.partition}] can't be read at {offset}: {error!r}") from error
             finally:
                 self._consumer.unsubscribe()
 
@@ -93,19 +101,19 @@ class KafkaLog:
             raise RetryableError(f"The bounds of {at.topic}[{at.partition}] can't be read: {error!r}") from error
         return first[at], end[at]
 
-    async def _first_from(self, at: TopicPartition, offset: int) -> Record | None:
+    async def _next(self, at: TopicPartition, end: int) -> Record | None:
         """What the consumer gets next: it skips markers and aborted records, and moves its position past them."""
         deadline = time.monotonic() + READ_SECONDS
         while time.monotonic() < deadline:
             fetched = await self._consumer.getmany(at, timeout_ms=200, max_records=1)
             for found in fetched.get(at, ()):
-                if found.offset != offset:
-                    return None
                 headers = tuple(found.headers)
-                return Record(found.topic, found.partition, offset, found.timestamp, found.key, found.value, headers)
-            if await self._consumer.position(at) > offset:
+                return Record(
+                    found.topic, found.partition, found.offset, found.timestamp, found.key, found.value, headers
+                )
+            if await self._consumer.position(at) >= end:
                 return None
-        raise RetryableError(f"{at.topic}[{at.partition}] gave nothing at {offset} in {READ_SECONDS:g} s.")
+        raise RetryableError(f"{at.topic}[{at.partition}] gave nothing before {end} in {READ_SECONDS:g} s.")
 
 
 class KafkaPublisher:

@@ -40,6 +40,10 @@ class Log(Protocol):
         """The record at exactly this offset, or None."""
         ...
 
+    async def first_from(self, topic: str, partition: int, offset: int) -> int | None:
+        """The offset of the first committed record at or after `offset`, or None if there is none yet."""
+        ...
+
 
 class Publisher(Protocol):
     """Publishes all or nothing, in order; refused for good once a newer publisher has the same name."""

@@ -239,20 +239,31 @@ class Processor:
     def _contiguous(self, owned: Owned, records: Sequence[Record]) -> bool:
         return bool(records) and records[0].offset <= owned.position.next_offset <= records[-1].offset + 1
 
-    async def accept_gap(self, partition: int, first: int) -> None:
-        """The host fetched from the position and got `first`: what lies between are transaction markers, unless the log is
-        no longer what it was (then the partition is halted)."""
-        owned = self.owned.get(partition)
-        if owned is None:
-            return
+    async def accept_gap(self, partition: int, first: int, *, certain: bool) -> bool:
+        """A batch starts at `first`, not at the position. True: what lies between are transaction markers, go on.
+        False: fetch again from the position. A log that is no longer what it was halts the partition.
+
+        `certain`: the batch is known to follow the last one taken, with nothing dropped between; otherwise the log itself
+        is asked what comes after the position.
+        """
+        owned = self.owned[partition]
+        position = owned.position
         try:
-            await check_log(self.log_port, self.topic, owned.position)
+            if first < position.next_offset or not certain:
+                await check_log(self.log_port, self.topic, position)
+            else:
+                start, _ = await self.log_port.bounds(self.topic, partition)
+                if start > position.next_offset:
+                    await check_log(self.log_port, self.topic, position)
         except HaltedPartition as halt:
             await self.halt(partition, str(halt))
-            return
-        if first > owned.position.next_offset:
-            self.counts.holes += first - owned.position.next_offset
-            owned.position.next_offset = first
+            return False
+        if first <= position.next_offset:
+            return True
+        if not certain and await self.log_port.first_from(self.topic, partition, position.next_offset) != first:
+            return False
+        position.next_offset = first
+        return True
 
     async def _recover(self, owned: Owned) -> None:
         """After a failure: the position row tells what was committed (an ambiguous commit included)."""
@@ -293,7 +304,7 @@ class Processor:
             reach("batch.after-fold")
             await hosted.write(transaction)
             reach("batch.after-write")
-            step = self._advance(owned, items[:taken], unit, resume, items)
+            step = self._advance(owned, transaction.position, items, taken, unit, resume)
             await transaction.advance(step)
             reach("batch.before-commit")
         reach("batch.after-commit")
@@ -312,13 +323,15 @@ class Processor:
         return len(items), None
 
     def _advance(
-        self, owned: Owned, taken: Sequence[Item], unit: Unit, resume: int | None, items: Sequence[Item]
+        self, owned: Owned, stored: Position, items: Sequence[Item], count: int, unit: Unit, resume: int | None
     ) -> Advance:
+        """The new position after `count` of `items`; `stored` is the position row as the transaction found it."""
+        taken = items[:count]
         position, tree = owned.position, owned.tree
         tree.append(unit.leaves)
         last = taken[-1].record.offset if taken else position.last_offset
         following = items[len(taken)].record.offset if resume is not None else (last or 0) + 1
-        holes = (following - position.next_offset) - len(taken)
+        holes = (following - stored.next_offset) - len(taken)
         return Advance(
             next_offset=following,
             resume=resume,

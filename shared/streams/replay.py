@@ -106,7 +106,7 @@ async def replay_partition(
             bootstrap, topic, partition, start=position.next_offset, end=end, batch=batch
         ):
             if records[0].offset > processor.owned[partition].position.next_offset:
-                await processor.accept_gap(partition, records[0].offset)
+                await processor.accept_gap(partition, records[0].offset, certain=True)
             await processor.process(partition, position.epoch, records)
             total += len(records)
             progress(len(records))

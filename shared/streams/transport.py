@@ -78,7 +78,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """One message per fetched partition batch; a batch fetched around a seek or a rebalance is dropped."""
         while self.ahead > BATCHES_AHEAD_MAX and self.flow_active and not self.should_stop:
             await asyncio.sleep(AHEAD_SECONDS)
-        runs = dict(self.runs)
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        runs = dict(self.runs)  # not before the wait: what is fetched after a rebalance's seek belongs to its run
         generation = self.app.consumer_generation_id
         fetched, _active = await self._wait_next_records(timeout)
         if fetched is None or self.should_stop or not self.flow_active:
