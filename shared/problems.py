@@ -72,7 +72,7 @@ def document(
     }
     if errors:
         body["errors"] = errors
-    return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse(body, status, headers={"Cache-Control": "no-store"} | (headers or {}), media_type=MEDIA_TYPE)
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
@@ -116,6 +116,8 @@ def _named(item: dict[str, Any]) -> dict[str, str]:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI could not parse the body
+        return document(request, 400, "invalid-json", "The body is not JSON.", str(error.detail))
     title = HTTPStatus(error.status_code).phrase
     rule = title.lower().replace(" ", "-")
     headers = dict(error.headers) if error.headers else None
@@ -129,7 +131,7 @@ async def _unavailable(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    _log.error("unexpected failure", path=request.url.path, exc_info=error)
+    _log.error("unexpected failure", path=request.url.path, error=type(error).__name__)  # the server logs the trace
     return document(request, 500, "unexpected", "Something failed that should not.", "The log has the details.")
 
 

@@ -161,11 +161,24 @@ class Measured:
 
         async def measured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "none")
-                REQUESTS.labels(scope["method"], route, message["status"]).inc()
-                SECONDS.labels(scope["method"], route).observe(time.perf_counter() - began)
-                headers = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
-                message["headers"] = [*message.get("headers", ()), *headers]
+                method, route = _label(scope)
+                REQUESTS.labels(method, route, message["status"]).inc()
+                SECONDS.labels(method, route).observe(time.perf_counter() - began)
+                headers = [pair for pair in message.get("headers", ()) if pair[0] != b"cache-control"]
+                message["headers"] = [*headers, *_ALWAYS]
             await send(message)
 
-        await self._app(scope, receive, measured)
+        try:
+            await self._app(scope, receive, measured)
+        except Exception:  # the framework answers 500 outside of this
+            REQUESTS.labels(*_label(scope), 500).inc()
+            raise
+
+
+def _label(scope: Scope) -> tuple[str, str]:
+    """Method and route, of which there are only so many; anything else is `none`."""
+    path = getattr(scope.get("route"), "path", "none")
+    return (scope["method"] if path != "none" else "none"), path
+
+
+_ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))

@@ -1,0 +1,117 @@
+"""Who may call what: a matrix written by hand, and every cell of it tried."""
+
+import pytest
+from fastapi import FastAPI
+
+from services.ledger import access_matrix
+from services.ledger.access_matrix import MATRIX
+from services.ledger.api import Services, UnlistedRoute, create_app, routes
+from services.ledger.api.app import require_guarded
+from shared.access import UnknownRole, issue
+from shared.events.envelope import new_event_id
+from tests.integration.api.client import ROLES, Client, rule
+
+pytestmark = pytest.mark.servers
+
+# Written by hand, on purpose: o officer, t teller, p operator, a auditor, - nobody; * without a token.
+WHO_MAY = {
+    "GET /healthz": "*",
+    "GET /readyz": "*",
+    "GET /metrics": "*",
+    "GET /openapi.json": "*",
+    "GET /v1/book": "otpa",
+    "POST /v1/book": "p",
+    "POST /v1/book/closings": "p",
+    "POST /v1/loans": "o",
+    "POST /v1/loans/{loan_id}/disbursement": "o",
+    "POST /v1/loans/{loan_id}/payments": "t",
+    "POST /v1/loans/{loan_id}/payments/{payment_id}/reversal": "o",
+    "GET /v1/loans/{loan_id}": "otpa",
+    "GET /v1/loans/{loan_id}/schedule": "otpa",
+    "GET /v1/loans/{loan_id}/entries": "otpa",
+    "GET /v1/parked": "pa",
+    "POST /v1/parked/{loan_id}/release": "p",
+    "GET /v1/dead-letters": "pa",
+    "POST /v1/dead-letters/{partition}/{offset}/retry": "p",
+}
+LETTER = {"officer": "o", "teller": "t", "operator": "p", "auditor": "a"}
+
+
+async def test_every_route_lets_in_the_roles_that_it_names_and_nobody_else(client: Client) -> None:
+    differences = []
+    for route, letters in WHO_MAY.items():
+        method, path = route.split()
+        at = path.format(loan_id="loan-1", payment_id=new_event_id(), partition=0, offset=0)
+        for role in (None, "nobody", *ROLES):
+            answer = await client.send(role, method, at, {} if method == "POST" else None)
+            if letters == "*":
+                expected = answer.status_code == 200
+            elif role is None:
+                expected = answer.status_code == 401 and rule(answer) == "unauthenticated"
+            elif role == "nobody":
+                expected = answer.status_code == 403 and rule(answer) == "unknown-role"
+            elif LETTER[role] in letters:
+                expected = answer.status_code not in (401, 403) and answer.status_code < 500
+            else:
+                expected = answer.status_code == 403 and rule(answer) == "forbidden"
+            if not expected:
+                differences.append((route, role, answer.status_code, answer.text))
+    assert differences == []
+
+
+def test_the_matrix_in_code_is_the_one_written_here_by_hand() -> None:
+    in_code = {
+        f"{method} {path}": "*" if roles == access_matrix.PUBLIC else "".join(LETTER[role] for role in roles)
+        for (method, path), roles in MATRIX.items()
+    }
+    assert in_code == WHO_MAY
+
+
+async def test_what_is_not_a_known_bearer_token_is_no_token(client: Client) -> None:
+    for header in ("", "Basic abc", "Bearer", "Bearer  ", "Bearer wrong", "bearer a b", "Bearer " + "x" * 300):
+        answer = await client.http.get("/v1/book", headers={"authorization": header})
+        assert (answer.status_code, rule(answer)) == (401, "unauthenticated"), header
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_only_a_tokens_hash_is_stored_and_a_token_taken_back_is_refused_at_once(
+    client: Client, services: Services
+) -> None:
+    token = client.tokens["auditor"]
+    stored = await services.api.fetch("SELECT token_hash, role, name FROM token")
+    assert all(token.encode() not in row["token_hash"] and token != row["name"] for row in stored)
+    assert (await client.send("auditor", "GET", "/v1/book")).status_code == 200
+    await services.api.execute("DELETE FROM token WHERE name = 'auditor'")
+    assert (await client.send("auditor", "GET", "/v1/book")).status_code == 401
+    with pytest.raises(UnknownRole):
+        await issue(services.api, name="x", role="superuser")
+
+
+@pytest.fixture
+def idle() -> Services:
+    return Services(None, None, None, None)  # type: ignore[arg-type]
+
+
+def test_a_route_that_is_not_in_the_matrix_cannot_be_served(idle: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = (*routes.ROUTES, ("GET", "/v1/secrets", routes.healthz))
+    monkeypatch.setattr("services.ledger.api.app.ROUTES", listed)
+    with pytest.raises(UnlistedRoute, match="GET /v1/secrets"):
+        create_app(idle)
+
+
+def test_a_line_of_the_matrix_without_a_route_is_a_mistake(idle: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.ledger.api.app.ROUTES", routes.ROUTES[:-1])
+    with pytest.raises(UnlistedRoute, match="dead-letters"):
+        create_app(idle)
+
+
+def test_a_route_beside_the_guarded_ones_is_a_mistake(idle: Services) -> None:
+    app = create_app(idle)
+    app.mount("/static", FastAPI())
+    with pytest.raises(UnlistedRoute, match="/static"):
+        require_guarded(app)
+
+
+async def test_access_is_checked_before_anything_is_read(client: Client) -> None:
+    answer = await client.http.post("/v1/loans", content=b"{" * 100_000, headers={"content-type": "application/json"})
+    assert answer.status_code == 401
