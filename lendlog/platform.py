@@ -103,8 +103,13 @@ async def servers(settings: PlatformSettings, *, say: Callable[[str], None] = re
 
 
 @asynccontextmanager
-async def platform(settings: PlatformSettings, *, say: Callable[[str], None] = report) -> AsyncIterator[Platform]:
-    """Servers, database, topics, workers and the API, until the context ends; what dies meanwhile is started again."""
+async def platform(
+    settings: PlatformSettings, *, wait: bool = True, say: Callable[[str], None] = report
+) -> AsyncIterator[Platform]:
+    """Servers, database, topics, workers and the API, until the context ends; what dies meanwhile is started again.
+
+    `wait`: until every service says that it is ready, see `until_ready`.
+    """
     async with _supervised(settings, say) as (running, supervisor):
         await provision(running)
         addresses = running.run.addresses
@@ -115,7 +120,8 @@ async def platform(settings: PlatformSettings, *, say: Callable[[str], None] = r
         addresses["metrics"] = [f"http://127.0.0.1:{port}/metrics" for port in taken[1:]]
         running.run.state = "running"
         supervisor.start_services(_services(running, taken))
-        await _until_ready(taken, say)
+        if wait:
+            await until_ready(running, say)
         yield running
 
 
@@ -136,7 +142,7 @@ async def attach_or_start(
                     f"Another command uses {home.path}: wait for its end, or start `lendlog run`."
                 )
             if services:
-                await _until_ready([urlsplit(running.api_url).port or 0], say)
+                await until_ready(running, say)
             yield running
             return
         context = platform if services else servers
@@ -228,15 +234,19 @@ def _services(running: Platform, ports: list[int]) -> dict[str, Callable[[], Spe
     return builds
 
 
-async def _until_ready(ports: list[int], say: Callable[[str], None]) -> None:
-    """Wait until each service says that it is ready; say so when one isn't in time, and let the supervisor go on."""
+async def until_ready(running: Platform, say: Callable[[str], None] = report) -> bool:
+    """Wait until the API and each worker say that they are ready; say which isn't in time. Returns whether all are."""
     deadline = time.monotonic() + READY_SECONDS_MAX
+    ports = [urlsplit(url).port or 0 for url in (running.api_url, *running.run.addresses["metrics"])]
+    ready = True
     for port in ports:
         while await http_status(port, "/readyz") != 200:
             if time.monotonic() > deadline:
                 say(f"the service at port {port} is not ready after {READY_SECONDS_MAX:.0f} s; see the logs")
+                ready = False
                 break
             await asyncio.sleep(0.1)
+    return ready
 
 
 async def http_status(port: int, path: str) -> int:

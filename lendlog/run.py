@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from lendlog.figures import Collector
-from lendlog.platform import Platform, platform
+from lendlog.platform import Platform, platform, until_ready
 from lendlog.signals import Stopped, run_to_end
 from lendlog.status import document_of, lines
 from shared.settings import PlatformSettings
@@ -28,15 +28,21 @@ def command() -> None:
 async def _run(settings: PlatformSettings) -> None:
     console = Console()
     _line("starting servers and services; the first start fetches Apache Kafka")
-    async with platform(settings, say=_line) as running:
+    async with platform(settings, wait=False, say=_line) as running, asyncio.TaskGroup() as tasks:
         for name, address in running.run.addresses.items():
             if isinstance(address, str | list):
                 _line(f"{name}: {address if isinstance(address, str) else ' '.join(address)}")
         _line(f"API tokens: {running.home.path / 'tokens.json'}; logs: {running.home.logs}")
+        tasks.create_task(_say_when_ready(running))
         if console.is_terminal:
             await _screen(running, console)
         else:
             await _plain(running)
+
+
+async def _say_when_ready(running: Platform) -> None:
+    if await until_ready(running, _line):
+        _line(f"ready: {running.api_url}")
 
 
 async def _screen(running: Platform, console: Console) -> None:

@@ -92,12 +92,14 @@ def lines(document: dict[str, Any]) -> list[tuple[str, str]]:
             ("duplicates", str(ledger["duplicates"])),
             ("halted", ", ".join(f"partition {p}: {why}" for p, why in ledger["halted"].items()) or "none"),
         ]
+    addresses = {name: " ".join(a) if isinstance(a, list) else str(a) for name, a in document["addresses"].items()}
+    if "api" in addresses:
+        addresses["ledger-api"] = addresses.pop("api")
     for process in document["processes"]:
         state = f"process {process['pid']}" if process["alive"] else "down"
-        rows.append((process["name"], state + (f", restarted {process['restarts']}x" if process["restarts"] else "")))
-    for name, value in document["addresses"].items():
-        rows.append((name, ", ".join(value) if isinstance(value, list) else str(value)))
-    return rows
+        times = f"restarted {process['restarts']}x" if process["restarts"] else ""
+        rows.append((process["name"], ", ".join(filter(None, (addresses.pop(process["name"], ""), state, times)))))
+    return rows + list(addresses.items())
 
 
 def _amounts(amounts: dict[str, str]) -> str:
