@@ -131,7 +131,7 @@ def test_the_platform_comes_up_restarts_what_dies_and_leaves_nothing(home: Home)
         run = home.run_file()
         assert run
         os.kill(run.processes[name].pid, signal.SIGKILL)
-        until(lambda name=name: home.status()["processes"] and restarted(home, name))  # type: ignore[misc]
+        until(lambda name=name: restarted(home, name))  # type: ignore[misc]
     until(lambda: (home.status().get("ledger") or {}).get("lag") == 0)
 
     output = ends(supervisor)
@@ -143,8 +143,8 @@ def test_the_platform_comes_up_restarts_what_dies_and_leaves_nothing(home: Home)
 
 
 def restarted(home: Home, name: str) -> bool:
-    process = next(process for process in home.status()["processes"] if process["name"] == name)
-    return bool(process["restarts"]) and bool(process["alive"])
+    run = home.run_file()
+    return run is not None and run.restarts.get(name, 0) > 0 and run.processes[name].process() is not None
 
 
 def test_a_start_that_is_interrupted_leaves_nothing(home: Home) -> None:
