@@ -84,7 +84,9 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 
 
 def _place(request: Request, field: str) -> str:
-    return f"path/{field}" if field in request.path_params else f"/{field}"
+    if field in request.path_params:
+        return f"path/{field}"
+    return f"query/{field}" if field in request.query_params else f"/{field}"
 
 
 async def _problem(request: Request, error: Exception) -> JSONResponse:

@@ -20,6 +20,7 @@ from shared.settings import ServiceSettings
 from shared.streams import crash_points
 from shared.streams.command_outbox import CommandRelay
 from shared.streams.kafka import KafkaPublisher
+from shared.streams.topic_admin import verify_topics
 from shared.topics import LIFECYCLE
 
 REQUESTS_SECONDS = 4
@@ -79,6 +80,7 @@ async def _services(settings: ServiceSettings) -> AsyncIterator[tuple[Services, 
         ledger = await stack.enter_async_context(await _pool(url, settings.ledger_schema))
         async with api.acquire() as connection:
             await require_current(connection, API_MIGRATIONS)
+        await _require_partitions(ledger, settings)
         name = f"{settings.topic_prefix}ledger-api"
         relay = CommandRelay(
             api,
@@ -100,6 +102,17 @@ async def _pool(url: str, schema: str) -> asyncpg.Pool:
         return await open_pool(url, schema, size=POOL_SIZE)
     except (OSError, asyncpg.PostgresError) as error:
         raise MissingPrecondition(f"The database does not let us in: {error}") from error
+
+
+async def _require_partitions(ledger: asyncpg.Pool, settings: ServiceSettings) -> None:
+    """A closing goes to every partition: log, books and settings must agree on how many there are."""
+    await verify_topics(settings.kafka_bootstrap, prefix=settings.topic_prefix, partitions=settings.partitions)
+    try:
+        held = await ledger.fetchval("SELECT count(*) FROM position")
+    except asyncpg.UndefinedTableError:
+        raise MissingPrecondition("The books have no tables yet: run `lendlog run`, which makes them.") from None
+    if held != settings.partitions:
+        raise MissingPrecondition(f"The books have {held} partitions: set LENDLOG_PARTITIONS={held}.")
 
 
 async def _unready(api: asyncpg.Pool, ledger: asyncpg.Pool, relay: CommandRelay) -> list[str]:

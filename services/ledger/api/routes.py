@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import asyncpg
 from fastapi import Path, Query, Request, Response
 from starlette.responses import JSONResponse, PlainTextResponse
 
@@ -112,11 +111,12 @@ async def release_loan(call: Calling, loan_id: Loan, body: NewRelease) -> JSONRe
     if once is not None and (recorded := await call.services.commands.recorded(once)):
         return call.accepted(recorded, place=place, loan_id=loan_id)
     async with call.services.ledger.acquire() as connection:
-        parked = {row["loan_id"]: row for row in await queries.parked_view(connection)}.get(loan_id)
-    if parked is None:
+        held = [row for row in await queries.parked_view(connection) if row["loan_id"] == loan_id]
+    if not held:
         raise NotParked(f"Loan {loan_id} is not parked.", field="loan_id")
-    if parked["first_offset"] != body.first_held_offset:
-        raise HeldElsewhere(f"Loan {loan_id} is held from {parked['first_offset']}.", field="first_held_offset")
+    parked = next((row for row in held if row["first_offset"] == body.first_held_offset), None)
+    if parked is None:
+        raise HeldElsewhere(f"Loan {loan_id} is held from {held[0]['first_offset']}.", field="first_held_offset")
     command = ReleaseLoan(loan_id, body.first_held_offset, parked["reason"], body.reason, new_event_id())
     return await call.record(command, body, place=place, loan_id=loan_id)
 
@@ -144,9 +144,9 @@ async def retry_dead_letter(
 
 async def book(call: Calling, after: After = None) -> dict[str, Any]:
     """The open business date: as commands see it, and as far as each partition's books have come."""
+    await _wait_for(call.services, after)
     open_date = await call.services.commands.open_date()
     async with call.services.ledger.acquire() as connection:
-        await _wait_for(call.services, connection, after)
         rows = await connection.fetch(_POSITIONS)
     return {"open_date": open_date, "partitions": [dict(row) for row in rows]}
 
@@ -174,8 +174,8 @@ async def parked(call: Calling) -> dict[str, Any]:
 
 async def dead_letters(call: Calling, after: After = None) -> dict[str, Any]:
     """Messages that could not be read, and what became of them."""
+    await _wait_for(call.services, after)
     async with call.services.ledger.acquire() as connection:
-        await _wait_for(call.services, connection, after)
         return {"dead_letters": await queries.dead_letters_view(connection)}
 
 
@@ -207,18 +207,24 @@ _POSITIONS = "SELECT partition, open_date, next_offset, halted FROM position ORD
 
 
 async def _reading(services: Services, loan_id: str, after: str | None, view: Callable[[Any], Any]) -> dict[str, Any]:
+    await _wait_for(services, after)
     async with services.ledger.acquire() as connection:
-        await _wait_for(services, connection, after)
         found: dict[str, Any] | None = await view(connection)
     if found is None:
         raise UnknownLoan(f"The books hold no loan {loan_id}; what was accepted may be on its way: use ?after=.")
     return found
 
 
-async def _wait_for(services: Services, connection: asyncpg.Connection, event_id: str | None) -> None:
-    """Until the event is in the books; a 504 problem when that takes longer than the services' `wait_seconds`."""
+async def _wait_for(services: Services, event_id: str | None) -> None:
+    """Until the event is in the books; a 504 problem when that takes longer than the services' `wait_seconds`.
+
+    No connection is held in between: those who wait don't keep others from reading.
+    """
     deadline, pause = time.monotonic() + services.wait_seconds, 0.004
-    while event_id is not None and not await queries.event_is_in(connection, event_id):
+    while event_id is not None:
+        async with services.ledger.acquire() as connection:
+            if await queries.event_is_in(connection, event_id):
+                return
         if time.monotonic() > deadline:
             detail = f"Event {event_id} was not in the books within {services.wait_seconds:g} s."
             raise Problem(504, "not-in-the-books-yet", "The event is not in the books yet.", detail)
