@@ -92,6 +92,8 @@ def decimal_text(minor: int, code: str) -> str:
     exponent = _EXPONENTS.get(code)
     if exponent is None:
         _refuse_currency(code)
+    if exponent == 2 and minor >= 0:  # nearly every amount there is
+        return f"{minor // 100}.{minor % 100:02d}"
     if exponent == 0:
         return str(minor)
     digits = str(abs(minor)).rjust(exponent + 1, "0")

@@ -4,7 +4,6 @@ Determinism, not immutability, is the rule here (architecture, part 6): the fold
 Amounts are minor units; dates are proleptic Gregorian ordinals (`date.toordinal`).
 """
 
-from collections.abc import Iterator
 from datetime import date
 
 import msgspec
@@ -59,6 +58,8 @@ class Loan(msgspec.Struct, array_like=True):
 
     def in_suspense(self) -> int:
         """Minor units waiting in the loan's own currency."""
+        if not self.waiting:
+            return 0
         return sum(amount for _, _, amount, currency in self.waiting if currency == self.currency)
 
     def unpaid_interest(self, k: int) -> int:
@@ -73,26 +74,29 @@ class Loan(msgspec.Struct, array_like=True):
             return 0
         return self.principal_left if k == self.principal_open else self.principal_due[k]
 
-    def unpaid_before(self, day: int) -> Iterator[tuple[int, int]]:
-        """(due date, unpaid amount) of each instalment due strictly before `day`, oldest first."""
-        for k in range(min(self.principal_open, self.interest_open), len(self.due)):
-            if self.due[k] >= day:
-                return
-            yield self.due[k], self.unpaid_principal(k) + self.unpaid_interest(k)
+    def arrears(self, day: int) -> tuple[int, int | None]:
+        """(everything due strictly before `day` and unpaid, the due date from which days past due count).
+
+        That date is the first on which what was unpaid in all exceeded the arrears materiality (as CRR art. 178(2)(d)
+        counts days from the breach of its threshold); None: not in arrears.
+        """
+        due = self.due
+        k = self.principal_open if self.principal_open < self.interest_open else self.interest_open
+        total, since = 0, None
+        while k < len(due) and due[k] < day:
+            total += self.unpaid_principal(k) + self.unpaid_interest(k)
+            if since is None and total > self.materiality:
+                since = due[k]
+            k += 1
+        return total, since
 
     def past_due(self, day: int) -> int:
         """Everything due before `day` and unpaid."""
-        return sum(amount for _, amount in self.unpaid_before(day))
+        return self.arrears(day)[0]
 
     def past_due_since(self, day: int) -> int | None:
-        """The due date from which days past due count: the first on which what was unpaid in all exceeded the arrears
-        materiality (as CRR art. 178(2)(d) counts days from the breach of its threshold). None: not in arrears."""
-        total = 0
-        for due, amount in self.unpaid_before(day):
-            total += amount
-            if total > self.materiality:
-                return due
-        return None
+        """The due date from which days past due count, if any; see `arrears`."""
+        return self.arrears(day)[1]
 
     def days_past_due(self, day: int) -> int:
         """Days from `past_due_since` to `day`; 0 if not in arrears."""
@@ -101,7 +105,9 @@ class Loan(msgspec.Struct, array_like=True):
 
     def interest_fallen_unpaid(self) -> int:
         """Interest that has fallen due and is unpaid: the balance of interest receivable."""
-        return sum(self.unpaid_interest(k) for k in range(self.interest_open, self.fallen))
+        if self.interest_open >= self.fallen:
+            return 0
+        return self.interest_left + sum(self.interest_due[self.interest_open + 1 : self.fallen])
 
 
 class AccrualGroup(msgspec.Struct, array_like=True):
@@ -132,6 +138,16 @@ decode_loan = msgspec.msgpack.Decoder(Loan).decode
 decode_group = msgspec.msgpack.Decoder(AccrualGroup).decode
 
 
+_ISO: dict[int, str] = {}
+
+
 def iso(ordinal: int | None) -> str | None:
     """An ordinal as YYYY-MM-DD."""
-    return None if ordinal is None else date.fromordinal(ordinal).isoformat()
+    if ordinal is None:
+        return None
+    text = _ISO.get(ordinal)
+    if text is None:
+        if len(_ISO) > 20_000:
+            _ISO.clear()
+        text = _ISO[ordinal] = date.fromordinal(ordinal).isoformat()
+    return text

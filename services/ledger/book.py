@@ -57,6 +57,10 @@ class Rows:
     loans: dict[str, Loan] = field(default_factory=dict)
     groups: set[int] = field(default_factory=set)
     suspense: set[str] = field(default_factory=set)
+    due: dict[int, dict[int, Loan]] = field(default_factory=dict)
+    """Changed loans by next due date and number: what a later closing of the same transaction asks for."""
+    due_through: int = 0
+    """The last date whose due loans this transaction has fetched already."""
 
 
 class Book:
@@ -176,7 +180,10 @@ class Book:
         """Postings, the changed loan and the derived event of one entry."""
         assert self.open_day is not None
         loan.as_of = self.at
-        self.rows.loans[loan.loan_id] = loan
+        rows = self.rows
+        rows.loans[loan.loan_id] = loan
+        if loan.fallen < len(loan.due):
+            rows.due.setdefault(loan.due[loan.fallen], {})[loan.number] = loan
         self._post(loan.number, lines, origin.offset)
         self.messages.append(messages.entry(loan, lines, cause, self.open_day, self.partition, self.topics, derived))
 

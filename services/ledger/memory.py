@@ -55,7 +55,7 @@ class MemoryBooks:
         rows = [(e[1], e[0], e[2], e[3]) for e in self.events.values() if e[1] in numbers]
         return sorted(rows)  # type: ignore[arg-type]
 
-    async def due(self, day: int, after: int, limit: int) -> list[Loan]:
+    async def due(self, through: int, day: int, after: int, limit: int) -> list[Loan]:
         """Loans with something due."""
         return [loan for loan in self.hosted.book.loans.values() if (due := loan.next_due()) is not None and due <= day]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from services.ledger.account import STATUS, Loan, iso
+from services.ledger.account import STATUS, UNKNOWN, Loan, iso
 from services.ledger.accounts import NAMES
 from services.ledger.servicing import Journal
 from shared.errors import InvariantBroken
@@ -43,27 +43,33 @@ def check_partition(event: Envelope, partition: int, topics: Topics) -> None:
         )
 
 
+_WITHOUT_CONTRACT: dict[str, Any] = {
+    "status": STATUS[UNKNOWN], "principal_outstanding": "0", "interest_due": "0", "past_due": "0", "past_due_since": None,
+    "next_due_date": None, "overpaid": "0", "in_suspense": "0",
+}  # fmt: skip
+
+
 def account(loan: Loan, open_day: int) -> dict[str, Any]:
     """A loan's figures on the open date, as `shared.events.ledger.Account`."""
-    code = code_of(loan.currency) if loan.currency else None
-
-    def text(minor: int) -> str:
-        return decimal_text(minor, code) if code else str(minor)
-
+    if not loan.currency:
+        return _WITHOUT_CONTRACT
+    code = code_of(loan.currency)
+    past_due, since = loan.arrears(open_day)
+    zero = decimal_text(0, code)
     return {
         "status": STATUS[loan.status],
-        "principal_outstanding": text(loan.principal_outstanding),
-        "interest_due": text(loan.interest_fallen_unpaid()),
-        "past_due": text(loan.past_due(open_day)),
-        "past_due_since": iso(loan.past_due_since(open_day)),
+        "principal_outstanding": decimal_text(loan.principal_outstanding, code),
+        "interest_due": decimal_text(interest, code) if (interest := loan.interest_fallen_unpaid()) else zero,
+        "past_due": decimal_text(past_due, code) if past_due else zero,
+        "past_due_since": iso(since),
         "next_due_date": iso(loan.next_due()),
-        "overpaid": text(loan.overpaid),
-        "in_suspense": text(loan.in_suspense()),
+        "overpaid": decimal_text(loan.overpaid, code) if loan.overpaid else zero,
+        "in_suspense": decimal_text(loan.in_suspense(), code) if loan.waiting else zero,
     }
 
 
 def _derived(kind: str, cause: Envelope, subject: str, partition: int, loan: str, index: int) -> dict[str, Any]:
-    return {
+    event = {
         "specversion": "1.0",
         "id": derived_event_id(cause.id, partition, loan, index),
         "source": SOURCE,
@@ -71,11 +77,14 @@ def _derived(kind: str, cause: Envelope, subject: str, partition: int, loan: str
         "subject": subject,
         "time": cause.time,
         "datacontenttype": "application/json",
-        "dataschema": SCHEMA_BASE + kind + ".json",
+        "dataschema": f"{SCHEMA_BASE}{kind}.json",
         "causationid": cause.id,
-        **({"correlationid": cause.correlationid} if cause.correlationid else {}),
-        **({"traceparent": cause.traceparent} if cause.traceparent else {}),
     }
+    if cause.correlationid:
+        event["correlationid"] = cause.correlationid
+    if cause.traceparent:
+        event["traceparent"] = cause.traceparent
+    return event
 
 
 def _key(loan: Loan | None, loan_id: str) -> str:

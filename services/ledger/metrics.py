@@ -14,6 +14,9 @@ RETRIED = counter(
 STALE = counter("lendlog_ledger_stale_batches_total", "batches", "Batches of a lost claim or an ended run, dropped")
 TRANSACTIONS = counter("lendlog_ledger_transactions_total", "transactions", "Committed batch transactions")
 TRANSACTION_SECONDS = histogram("lendlog_ledger_batch_seconds", "seconds", "Time to take one batch in")
+STAGE_SECONDS = gauge(
+    "lendlog_ledger_stage_seconds", "seconds", "Wall time spent so far in a stage of taking batches in", "stage"
+)
 POSITION = gauge("lendlog_ledger_position_offset", "offset", "Next offset of the log that the books need", "partition")
 LAST_EVENT = gauge(
     "lendlog_ledger_last_event_timestamp_seconds",

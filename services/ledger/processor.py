@@ -146,25 +146,22 @@ class LedgerPartition:
         day, book = self.book.open_day, self.book
         assert day is not None
         after = -1 if resume is None else resume
-        rows = await transaction.due(
-            day, after, self.closing_chunk + 1 + len(book.rows.loans) + len(self.intake.parked)
-        )
+        rows, parked = book.rows, self.intake.parked
+        limit = self.closing_chunk + 1 + len(rows.loans) + len(parked)
         due: dict[int, Loan] = {}
-        for row in rows:
-            loan = book.loans.get(row.loan_id)
-            if loan is None:
-                loan = book.loans[row.loan_id] = row
-            due[loan.number] = loan
-        for loan in book.rows.loans.values():
-            due[loan.number] = loan
-        parked = self.intake.parked
+        for stored in await transaction.due(rows.due_through, day, after, limit):
+            due[stored.number] = book.loans.setdefault(stored.loan_id, stored)
+        rows.due_through = day
+        for key in [key for key in rows.due if key <= day]:
+            for number, loan in rows.due[key].items():
+                due[number] = book.loans[loan.loan_id]
         return [
             loan
             for number, loan in sorted(due.items())
             if number > after
             and loan.loan_id not in parked
-            and (due_day := loan.next_due()) is not None
-            and due_day <= day
+            and loan.fallen < len(loan.due)
+            and loan.due[loan.fallen] <= day
         ][: self.closing_chunk + 1]
 
     async def _release(self, transaction: LedgerTransaction, item: Item) -> None:

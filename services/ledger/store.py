@@ -64,7 +64,8 @@ RETRYABLE = (
 STATEMENT_SECONDS = 60.0
 
 
-def _position(row: Any) -> Position:
+def position_of(row: Any) -> Position:
+    """A position row."""
     open_date: date | None = row["open_date"]
     return Position(
         partition=row["partition"],
@@ -99,12 +100,12 @@ class LedgerStore:
     async def claim(self, partitions: Sequence[int]) -> list[Position]:
         """Epoch + 1 for each, waiting for whoever is inside a transaction."""
         async with self._connection() as connection:
-            return [_position(row) for row in await connection.fetch(CLAIM, list(partitions))]
+            return [position_of(row) for row in await connection.fetch(CLAIM, list(partitions))]
 
     async def position(self, partition: int) -> Position:
         """The position row as committed."""
         async with self._connection() as connection:
-            return _position(await connection.fetchrow(POSITION, partition))
+            return position_of(await connection.fetchrow(POSITION, partition))
 
     async def halt(self, partition: int, reason: str) -> None:
         """Note why a partition stopped."""
@@ -115,7 +116,7 @@ class LedgerStore:
     async def transaction(self, partition: int, epoch: int) -> AsyncIterator["LedgerTransaction"]:
         """A transaction that holds the position row. FencedError if another epoch owns it."""
         async with self._connection() as connection, connection.transaction():
-            position = _position(await connection.fetchrow(LOCK_POSITION, partition))
+            position = position_of(await connection.fetchrow(LOCK_POSITION, partition))
             if position.epoch != epoch:
                 raise FencedError(f"partition {partition} has epoch {position.epoch}, not {epoch}")
             yield LedgerTransaction(connection, position)
@@ -170,10 +171,12 @@ class LedgerTransaction:
         rows = await self.connection.fetch(f"SELECT state FROM loan_p{self.partition:d} WHERE loan < 0 ORDER BY loan")
         return [decode_group(row["state"]) for row in rows]
 
-    async def due(self, day: int, after: int, limit: int) -> list[Loan]:
-        """Loans with something due on or before `day`, numbers above `after`, in order."""
+    async def due(self, through: int, day: int, after: int, limit: int) -> list[Loan]:
+        """Loans with something due after the ordinal `through` up to `day`, numbers above `after`, in order."""
         rows = await self.connection.fetch(
-            f"SELECT state FROM loan_p{self.partition:d} WHERE next_action <= $1 AND loan > $2 ORDER BY loan LIMIT $3",
+            f"SELECT state FROM loan_p{self.partition:d} WHERE next_action > $1 AND next_action <= $2 AND loan > $3"
+            " ORDER BY loan LIMIT $4",
+            date.fromordinal(max(1, through)),
             date.fromordinal(day),
             after,
             limit,

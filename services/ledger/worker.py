@@ -239,6 +239,8 @@ class LedgerWorker:
         ):  # fmt: skip
             target.inc(getattr(now, name) - getattr(before, name))
             setattr(before, name, getattr(now, name))
+        for stage, seconds in now.seconds.items():
+            metrics.STAGE_SECONDS.labels(stage).set(seconds)
         metrics.HALTED.set(len(self.processor.halted))
         metrics.CLAIMED.set(len(self.processor.owned))
         for partition, owned in self.processor.owned.items():

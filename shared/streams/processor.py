@@ -6,6 +6,7 @@ The hosts (Faust worker, replay, tests) hand over batches; the service's fold is
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any, Protocol
 
 import structlog
@@ -114,6 +115,9 @@ class Hosted(Protocol):
     def open_day(self) -> int | None: ...
 
 
+STAGES = ("decode", "fetch", "fold", "write", "commit")
+
+
 @dataclass(slots=True)
 class Counts:
     """What the processor counts; the worker exports it."""
@@ -127,6 +131,8 @@ class Counts:
     fenced: int = 0
     retried: int = 0
     stale: int = 0
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    """Wall seconds by stage."""
 
 
 @dataclass(slots=True)
@@ -211,7 +217,9 @@ class Processor:
             return True
         if not self._contiguous(owned, records):
             return False
+        started = perf_counter()
         items = [owned.hosted.decode(r) for r in records if r.offset >= owned.position.next_offset]
+        self.counts.seconds["decode"] += perf_counter() - started
         self.counts.redelivered += len(records) - len(items)
         failures = 0
         while items:
@@ -291,6 +299,12 @@ class Processor:
     async def _transact(self, owned: Owned, items: Sequence[Item], look_up: Sequence[str] | None) -> None:
         position, hosted = owned.position, owned.hosted
         reach("batch.before-begin")
+        seconds, at = self.counts.seconds, [perf_counter()]
+
+        def spent(stage: str) -> None:
+            at.append(perf_counter())
+            seconds[stage] += at[-1] - at[-2]
+
         async with self.store.transaction(position.partition, position.epoch) as transaction:
             if transaction.position.next_offset > position.next_offset:
                 raise RetryableError("the position moved: an earlier commit went through")
@@ -300,13 +314,17 @@ class Processor:
                 owned.loaded = True
             known = None if look_up is None else await transaction.known(look_up)
             unit = await hosted.begin(transaction, items, known)
+            spent("fetch")
             taken, resume = await self._fold(hosted, transaction, items, position.resume)
+            spent("fold")
             reach("batch.after-fold")
             await hosted.write(transaction)
             reach("batch.after-write")
             step = self._advance(owned, transaction.position, items, taken, unit, resume)
             await transaction.advance(step)
+            spent("write")
             reach("batch.before-commit")
+        spent("commit")
         reach("batch.after-commit")
         self._done(owned, step, unit)
         if resume is not None:

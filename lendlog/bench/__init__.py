@@ -1,0 +1,1 @@
+"""Benchmarks: what the platform does on this machine, beside a peer, in the same run."""
