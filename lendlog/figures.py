@@ -16,6 +16,9 @@ from shared.settings import ServiceSettings
 from shared.topics import LIFECYCLE
 
 UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError)
+MARKERS_MAX = 16
+"""Ends of transactions alone may stand between the position and the end: gaps up to this are looked into."""
+MARKERS_SECONDS_MAX = 3.0
 TOTALS_SECONDS_MIN = 5.0
 """Sums over all postings are dear: no more often than this, and than ten times what the last took."""
 
@@ -41,7 +44,10 @@ FROM posting WHERE debit IN ($1, $2) OR credit IN ($1, $2) GROUP BY currency ORD
 
 @dataclass(slots=True)
 class Figures:
-    """Amounts are decimal strings by currency code. `lag` is in records: the broker's end less the books' position."""
+    """Amounts are decimal strings by currency code.
+
+    `lag` is in offsets: the broker's end less the books' position, where a record stands between them.
+    """
 
     lag: int = 0
     events: int = 0
@@ -70,6 +76,7 @@ class Collector:
         self._names = ServiceSettings()
         self._connection: asyncpg.Connection | None = None
         self._consumer: AIOKafkaConsumer | None = None
+        self._empty: dict[int, tuple[int, int]] = {}
         self._events: tuple[float, int] | None = None
         self._totals_due = 0.0
         self._totals: dict[str, Any] = {}
@@ -104,9 +111,8 @@ class Collector:
                 self._platform.url("reader"), self._names.ledger_schema, command_timeout=60
             )
         positions = await self._connection.fetch(_POSITIONS)
-        ends = await self._ends([row["partition"] for row in positions])
         figures = Figures(**dict(await self._connection.fetchrow(_EXCEPTIONS)))
-        figures.lag = sum(max(0, ends[row["partition"]] - row["next_offset"]) for row in positions)
+        figures.lag = await self._lag({row["partition"]: row["next_offset"] for row in positions})
         figures.events = sum(row["events"] for row in positions)
         figures.duplicates = sum(row["duplicates"] for row in positions)
         figures.halted = {str(row["partition"]): row["halted"] for row in positions if row["halted"]}
@@ -131,17 +137,43 @@ class Collector:
         took = time.monotonic() - before
         self._totals_due = time.monotonic() + max(TOTALS_SECONDS_MIN, 10 * took)
 
-    async def _ends(self, partitions: list[int]) -> dict[int, int]:
+    async def _lag(self, positions: dict[int, int]) -> int:
+        """Offsets between the positions and the broker's ends, where more than ends of transactions stand there."""
         if self._consumer is None:
             self._consumer = AIOKafkaConsumer(
                 bootstrap_servers=self._platform.kafka_bootstrap,
                 isolation_level="read_committed",
+                auto_offset_reset="none",
                 request_timeout_ms=10_000,
             )
             await self._consumer.start()
         topic = self._names.topic_prefix + LIFECYCLE.name
-        wanted = [TopicPartition(topic, partition) for partition in partitions]
-        return {place.partition: end for place, end in (await self._consumer.end_offsets(wanted)).items()}
+        places = {partition: TopicPartition(topic, partition) for partition in positions}
+        found = await self._consumer.end_offsets(list(places.values()))
+        gaps = {p: (positions[p], found[place]) for p, place in places.items() if found[place] > positions[p]}
+        small = {p: gap for p, gap in gaps.items() if gap[1] - gap[0] <= MARKERS_MAX and self._empty.get(p) != gap}
+        if small:
+            self._empty |= await self._without_record(self._consumer, topic, small)
+        return sum(end - position for p, (position, end) in gaps.items() if self._empty.get(p) != (position, end))
+
+    async def _without_record(
+        self, consumer: AIOKafkaConsumer, topic: str, gaps: dict[int, tuple[int, int]]
+    ) -> dict[int, tuple[int, int]]:
+        """Those of the gaps that hold no record: the consumer's position moves past them and gives nothing."""
+        places = {TopicPartition(topic, partition): gap for partition, gap in gaps.items()}
+        consumer.assign(list(places))
+        for place, (position, _) in places.items():
+            consumer.seek(place, position)
+        empty: dict[int, tuple[int, int]] = {}
+        deadline = time.monotonic() + MARKERS_SECONDS_MAX
+        while places and time.monotonic() < deadline:
+            for place in await consumer.getmany(timeout_ms=100):
+                places.pop(place, None)
+            for place, gap in list(places.items()):
+                if await consumer.position(place) >= gap[1]:
+                    empty[place.partition] = places.pop(place)
+        consumer.unsubscribe()
+        return empty
 
     def _rate(self, events: int) -> float:
         now = time.monotonic()
