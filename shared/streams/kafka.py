@@ -163,9 +163,7 @@ class KafkaPublisher:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await producer.stop()
                 return
-        with contextlib.suppress(KafkaError, TimeoutError):  # the sender still waits for a broker that is away
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await producer.client.close()
+        await _give_up(producer)
 
     async def publish(self, messages: Iterable[Message]) -> None:
         """Publish all of `messages` or none, in one transaction; an empty iterable costs nothing at the broker.
@@ -241,6 +239,24 @@ class KafkaPublisher:
         if isinstance(error, (KafkaError, TimeoutError, AssertionError)):
             return RetryableError(f"{self._transactional_id} could not publish: {error!r}")
         return error
+
+
+async def _give_up(producer: Any) -> None:
+    """End a producer whose `stop` hangs because the broker is away: an idempotent one would retry for ever.
+
+    aiokafka has no call for it. Its sender, when cancelled, awaits its requests, which retry too: cancelling it again
+    while it waits cancels those.
+    """
+    accumulator, sender = producer._message_accumulator, producer._sender.sender_task  # noqa: SLF001
+    accumulator.fail_all(KafkaError("the publisher was closed"))
+    for _ in range(5):
+        if sender is None or sender.done():
+            break
+        sender.cancel()
+        await asyncio.wait({sender}, timeout=0.1)
+    with contextlib.suppress(KafkaError, TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await producer.client.close()
 
 
 def _require_size(message: Message) -> None:

@@ -385,3 +385,26 @@ async def test_a_batch_over_many_loans_and_single_commands_do_not_block_each_oth
             *(api.commands.record(command) for command in closings),
         )
     assert await api.waiting() == 4 * 300 + 100 + 2 * PARTITIONS
+
+
+async def test_a_relay_whose_database_session_ends_leads_again(api: Api) -> None:
+    before = FAILURES.labels("database")._value.get()
+    relay = api.relay()
+    async with running(relay):
+        await until(api.none_waiting)
+        killer = await asyncpg.connect(api.place.url("ledger_api"))
+        await killer.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND usename = current_user AND datname = current_database()"
+        )
+        await killer.close()
+
+        async def noticed() -> bool:
+            return FAILURES.labels("database")._value.get() > before
+
+        await until(noticed)
+        payment = pay("loan-1")
+        await api.commands.record(payment)
+        await until(api.none_waiting)
+        assert relay.ready
+    assert payment.event_id in ids(await published(api.place), "loan-1")

@@ -1,11 +1,15 @@
 """The broker behind the ports: transactions are whole and in order, fenced is fenced, readings skip markers."""
 
+import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from shared.streams import kafka
 from shared.streams.kafka import BATCH_BYTES_MAX, MESSAGE_BYTES_MAX, KafkaLog, KafkaPublisher
-from shared.streams.ports import FencedError, Message
+from shared.streams.ports import FencedError, Message, RetryableError
 from shared.topics import LEDGER_EVENTS
 from tests.places import Place
 from tests.waiting import until
@@ -135,3 +139,43 @@ async def test_a_closed_publisher_refuses(publisher: KafkaPublisher, place: Plac
     await publisher.close()
     with pytest.raises(FencedError):
         await publisher.publish([message(place, b"late")])
+
+
+async def test_a_broker_that_does_not_answer_is_a_failure_that_may_pass(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The publisher gives up in time, says that it is spent, and leaves no task behind; a new one goes on."""
+    name = f"{place.prefix}test"
+    pid = place.servers.run.processes["kafka"].pid
+    publisher = KafkaPublisher(place.kafka_bootstrap, name)
+    await publisher.start()
+    await publisher.publish([message(place, b"before")])
+    publisher._publish_seconds = 1.0
+    monkeypatch.setattr(kafka, "ABORT_SECONDS", 1.0)
+    monkeypatch.setattr(kafka, "CLOSE_SECONDS", 0.5)
+    tasks = asyncio.all_tasks()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(RetryableError):
+            await publisher.publish([message(place, b"lost")])
+        with pytest.raises(FencedError):
+            await publisher.publish([message(place, b"lost")])
+        await publisher.close()
+        lost = KafkaPublisher(place.kafka_bootstrap, name, publish_seconds=1.0)
+        with pytest.raises(RetryableError):
+            await lost.start()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await asyncio.sleep(0.5)
+    assert asyncio.all_tasks() <= tasks
+    successor = KafkaPublisher(place.kafka_bootstrap, name)
+    await successor.start()
+    await successor.publish([message(place, b"after")])
+    await successor.close()
+
+
+async def test_no_broker_at_all_is_a_failure_that_may_pass() -> None:
+    with pytest.raises(RetryableError):
+        await KafkaPublisher("127.0.0.1:1", "test").start()
+    with pytest.raises(RetryableError):
+        await KafkaLog("127.0.0.1:1").start()
