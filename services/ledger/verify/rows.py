@@ -151,7 +151,9 @@ class Books:
         return self.open_day + (resume is not None and loan.number <= resume)
 
 
-_EVENTS = 'SELECT "offset", event_id, loan, effective_date, booking_date, record FROM event WHERE partition = $1 ORDER BY "offset"'
+_EVENTS = """
+SELECT "offset", event_id, loan, effective_date, booking_date, record FROM event WHERE partition = $1 ORDER BY "offset"
+"""
 _POSTINGS = """
 SELECT loan, "offset", n, debit, credit, amount, currency, effective_date, booking_date
 FROM posting WHERE partition = $1 ORDER BY loan, "offset", n

@@ -1,0 +1,124 @@
+"""The audit of the books: a list of independent checks, each a small function that gives the bad rows which it finds.
+
+The books are read partition by partition from one snapshot, the log up to each position; nothing is changed.
+"""
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.ledger.accounts import NAMES
+from services.ledger.queries import snapshot
+from services.ledger.verify import of_balances, of_books, of_log
+from services.ledger.verify.of_balances import Check
+from services.ledger.verify.rows import Books, Finding, LogReader, read_books
+from shared.errors import Refusal
+from shared.money import code_of, decimal_text
+
+__all__ = ["CHECKS", "Audit", "Finding", "LogReader", "verify"]
+
+CHECKS: dict[str, Check] = {
+    "position": of_log.position_agrees,
+    "counts": of_log.counts_add_up,
+    "tree": of_log.tree_is_recomputed,
+    "records": of_log.records_are_the_logs,
+    "event-ids": of_log.ids_are_the_records,
+    "log": of_log.nothing_is_missing,
+    "outbox": of_log.outbox_is_contiguous,
+    "events": of_books.events_have_loans,
+    "event-dates": of_books.events_are_dated,
+    "postings": of_books.postings_have_causes,
+    "loan-columns": of_books.columns_are_the_states,
+    "suspense-rows": of_books.suspense_is_what_waits,
+    "parked": of_books.parked_are_held,
+    "principal": of_balances.principal_is_its_postings,
+    "interest-due": of_balances.interest_is_its_postings,
+    "interest-ahead": of_balances.unearned_is_its_postings,
+    "interest-accrued": of_balances.accrued_is_its_postings,
+    "overpayment": of_balances.overpayment_is_its_postings,
+    "suspense": of_balances.suspense_is_its_postings,
+    "accrual-groups": of_balances.groups_are_their_loans,
+    "income": of_balances.income_is_earned_by_groups,
+    "folds": of_balances.loans_are_folds,
+}
+"""By the name under which `lendlog verify` reports."""
+
+
+@dataclass(slots=True)
+class Audit:
+    """What `verify` found: the first bad row of each check that failed, and what it went through."""
+
+    findings: dict[str, Finding] = field(default_factory=dict)
+    events: int = 0
+    postings: int = 0
+    loans: int = 0
+    seconds: float = 0.0
+    totals: dict[int, dict[int, list[int]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    )
+    """Currency number → account → [sum of debits, sum of credits] in minor units."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check found anything."""
+        return not self.findings
+
+    def document(self) -> dict[str, Any]:
+        """As `lendlog verify --json` prints it."""
+        return {
+            "ok": self.ok,
+            "checks": {name: self.findings[name].document() if name in self.findings else "ok" for name in CHECKS},
+            "events": self.events,
+            "postings": self.postings,
+            "loans": self.loans,
+            "trial_balance": {_code(number): self._trial_balance(number) for number in sorted(self.totals)},
+            "seconds": round(self.seconds, 3),
+        }
+
+    def _trial_balance(self, number: int) -> dict[str, dict[str, str]]:
+        accounts = self.totals[number]
+        lines = {NAMES.get(account, str(account)): accounts[account] for account in sorted(accounts)}
+        lines["total"] = [sum(side) for side in zip(*accounts.values(), strict=True)]
+        return {
+            name: {"debit": _text(debit, number), "credit": _text(credit, number)}
+            for name, (debit, credit) in lines.items()
+        }
+
+    def take(self, books: Books) -> None:
+        """Run every check that has found nothing yet on one partition."""
+        for name, check in CHECKS.items():
+            if name not in self.findings and (finding := next(check(books), None)) is not None:
+                self.findings[name] = finding
+        self.events += len(books.tables.events)
+        self.postings += len(books.tables.postings)
+        self.loans += sum(row.number >= 0 for row in books.tables.loans)
+        for posting in books.tables.postings:
+            accounts = self.totals[posting.currency]
+            accounts[posting.debit][0] += posting.amount
+            accounts[posting.credit][1] += posting.amount
+
+
+async def verify(connection: Any, log: LogReader) -> Audit:
+    """Check every partition of the books in the connection's search path against themselves and against the log."""
+    audit, started = Audit(), time.perf_counter()
+    async with snapshot(connection):
+        numbers = [
+            row["partition"] for row in await connection.fetch("SELECT partition FROM position ORDER BY partition")
+        ]
+        for partition in numbers:
+            audit.take(await read_books(connection, partition, len(numbers), log))
+    audit.seconds = time.perf_counter() - started
+    return audit
+
+
+def _code(number: int) -> str:
+    try:
+        return code_of(number)
+    except Refusal:
+        return str(number)
+
+
+def _text(minor: int, number: int) -> str:
+    code = _code(number)
+    return str(minor) if code == str(number) else decimal_text(minor, code)

@@ -1,0 +1,174 @@
+"""Checks of states against postings: balances are sums, groups what their loans accrue, states folds of facts."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+from services.ledger.account import AccrualGroup, Loan, iso
+from services.ledger.accounts import (
+    ACCRUED_INTEREST,
+    INTEREST_INCOME,
+    INTEREST_RECEIVABLE,
+    LOANS_RECEIVABLE,
+    NAMES,
+    OVERPAYMENT,
+    SUSPENSE,
+    UNEARNED_INTEREST,
+)
+from services.ledger.accrual import period
+from services.ledger.book import facts_of
+from services.ledger.digest import canonical_state
+from services.ledger.servicing import Journal, fold
+from services.ledger.verify.rows import Books, Finding, Posting
+from shared.errors import InvariantBroken
+from shared.merkle import record_of
+from shared.money import code_of
+
+Check = Callable[[Books], Iterator[Finding]]
+
+
+def _balance_check(account: int, name: str, wanted: Callable[[Loan], int], sign: int) -> Check:
+    """Balances of `account` in the loan's own currency = what the state says; `sign` is -1 for a credit balance."""
+
+    def check(books: Books) -> Iterator[Finding]:
+        for loan in books.loans:
+            balance = 0
+            for posting in books.postings_by_loan.get(loan.number, ()):
+                if posting.currency == loan.currency:
+                    balance += posting.amount * ((posting.debit == account) - (posting.credit == account))
+            if sign * balance != (said := wanted(loan)):
+                problem = f"{name} is {said} minor units in the state, its postings add up to {sign * balance}"
+                yield Finding("loan", books.of(loan.loan_id), problem)
+
+    check.__doc__ = f"{name} of a loan's state = the sum of its postings."
+    return check
+
+
+def _paid_ahead(loan: Loan) -> int:
+    return sum(loan.interest_due[k] - loan.unpaid_interest(k) for k in range(loan.fallen, len(loan.due)))
+
+
+def _fallen_interest(loan: Loan) -> int:
+    return sum(loan.interest_due[: loan.fallen])
+
+
+principal_is_its_postings = _balance_check(
+    LOANS_RECEIVABLE, "principal outstanding", lambda loan: loan.principal_outstanding, 1
+)
+interest_is_its_postings = _balance_check(INTEREST_RECEIVABLE, "interest due", Loan.interest_fallen_unpaid, 1)
+unearned_is_its_postings = _balance_check(UNEARNED_INTEREST, "interest paid ahead", _paid_ahead, -1)
+accrued_is_its_postings = _balance_check(ACCRUED_INTEREST, "interest fallen due", _fallen_interest, -1)
+overpayment_is_its_postings = _balance_check(OVERPAYMENT, "overpaid", lambda loan: loan.overpaid, -1)
+
+
+def suspense_is_its_postings(books: Books) -> Iterator[Finding]:
+    """What waits in a loan's state = the balance of its suspense, in each currency."""
+    for loan in books.loans:
+        balances: dict[int, int] = defaultdict(int)
+        for _offset, _event_id, amount, currency in loan.waiting:
+            balances[currency] -= amount
+        for posting in books.postings_by_loan.get(loan.number, ()):
+            sign = (posting.credit == SUSPENSE) - (posting.debit == SUSPENSE)
+            balances[posting.currency] += sign * posting.amount
+        for currency, balance in sorted(balances.items()):
+            if balance:
+                problem = f"suspense in {code_of(currency)} differs from what waits by {balance} minor units"
+                yield Finding("loan", books.of(loan.loan_id), problem)
+
+
+def groups_are_their_loans(books: Books) -> Iterator[Finding]:
+    """An accrual group's numerator = the interest of the instalments in it; what it has earned and carries = what those
+    instalments have earned by the open date; its postings are earnings and nothing else."""
+    day = books.open_day
+    wanted: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for loan in books.loans:
+        for k in range(min(loan.accruing + 1, len(loan.due))):
+            start, end = period(loan, k)
+            if interest := loan.interest_due[k]:
+                sums = wanted[AccrualGroup(end - start, loan.currency).number]
+                sums[0] += interest if k == loan.accruing else 0
+                sums[1] += interest * (day - start if k == loan.accruing else end - start)
+    rows = {row.number: row for row in books.tables.loans}
+    for number in sorted({number for number, sums in wanted.items() if any(sums)} | books.groups.keys()):
+        group, (numerator, counted) = books.groups.get(number), wanted[number]
+        name = books.of(rows[number].loan_id if number in rows else f"group {number}")
+        if group is None:
+            yield Finding("loan", name, "the accrual group's row is missing")
+        elif group.numerator != numerator:
+            yield Finding("loan", name, f"numerator is {group.numerator}, the group's instalments give {numerator}")
+        elif (have := _earned(books, number) * group.days + group.remainder) != counted:
+            yield Finding("loan", name, f"earned and carried is {have}, the group's instalments give {counted}")
+
+
+def _earned(books: Books, number: int) -> int:
+    """Net of a group's postings."""
+    return sum(
+        posting.amount * ((posting.credit == INTEREST_INCOME) - (posting.debit == INTEREST_INCOME))
+        for posting in books.postings_by_loan.get(number, ())
+    )
+
+
+def income_is_earned_by_groups(books: Books) -> Iterator[Finding]:
+    """Postings of a group are accrued interest against income on the date booked; a loan's own never touch income."""
+    pair = {ACCRUED_INTEREST, INTEREST_INCOME}
+    for posting in books.tables.postings:
+        if posting.loan >= 0:
+            if INTEREST_INCOME in (posting.debit, posting.credit):
+                yield Finding("posting", books.line(posting), "a loan's own posting touches interest income")
+        elif {posting.debit, posting.credit} != pair:
+            yield Finding("posting", books.line(posting), "not accrued interest against interest income")
+        elif posting.effective != posting.booked:
+            problem = f"effective_date is {posting.effective}, the date earned is {posting.booked}"
+            yield Finding("posting", books.line(posting), problem)
+
+
+def loans_are_folds(books: Books) -> Iterator[Finding]:
+    """A loan's state, and its postings net per value date and pair of accounts, are those of a fold of its facts."""
+    for loan in books.loans:
+        events = books.events_by_loan.get(loan.number, [])
+        facts = facts_of((event.offset, event.effective, record_of(event.record)) for event in events)
+        try:
+            folded, journal = fold(loan.number, loan.loan_id, facts, before=books.horizon(loan))
+        except InvariantBroken as broken:
+            yield Finding("loan", books.of(loan.loan_id), f"its stored facts can't be folded: {broken}")
+            continue
+        folded.accruing = loan.accruing
+        if canonical_state(folded) != canonical_state(loan):
+            yield Finding("loan", books.of(loan.loan_id), "state is not that of a fold of its stored facts")
+        if (wrong := _unlike(books, loan, journal)) is not None:
+            yield wrong
+
+
+Pair = tuple[int, int, int, int]
+
+
+def _unlike(books: Books, loan: Loan, journal: Journal) -> Finding | None:
+    """The posting that the fold does not book, else the first pair of accounts and value date that lacks one."""
+    wanted: dict[Pair, int] = defaultdict(int)
+    for debit, credit, amount, currency, effective in journal:
+        pair, signed = _pair(effective, debit, credit, currency, amount)
+        wanted[pair] += signed
+    booked: dict[Pair, int] = defaultdict(int)
+    rows: dict[Pair, Posting] = {}
+    for row in books.postings_by_loan.get(loan.number, ()):
+        pair, signed = _pair(row.effective.toordinal(), row.debit, row.credit, row.currency, row.amount)
+        booked[pair] += signed
+        rows[pair] = row
+    wrong = [pair for pair in sorted(wanted.keys() | booked.keys()) if wanted[pair] != booked[pair]]
+    if not wrong:
+        return None
+    pair = min(wrong, key=lambda pair: (pair not in rows, wanted[pair] != 0))
+    effective, first, second, currency = pair
+    problem = (
+        f"{NAMES.get(first, first)} against {NAMES.get(second, second)} on {iso(effective)} is {booked[pair]} "
+        f"minor units of currency {currency}, a fold of the loan's stored facts books {wanted[pair]}"
+    )
+    if pair in rows:
+        return Finding("posting", books.line(rows[pair]), problem)
+    return Finding("posting", books.of(loan.loan_id), f"a row is missing: {problem}")
+
+
+def _pair(effective: int, debit: int, credit: int, currency: int, amount: int) -> tuple[Pair, int]:
+    """A line under its value date and pair of accounts, with its sign: an entry and what takes it back meet there."""
+    if debit < credit:
+        return (effective, debit, credit, currency), amount
+    return (effective, credit, debit, currency), -amount
