@@ -65,7 +65,9 @@ class History:
             yield from self._broadcast("ledger.BusinessDateClosed.v1", day)
 
     def _id(self) -> str:
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        """A UUIDv7 (RFC 9562) of a time that grows with each event."""
+        value = (1_735_689_600_000 + self.produced << 80) | self._random.getrandbits(80)
+        return str(uuid.UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62))
 
     def _event(self, kind: str, loan_id: str, data: object, *, event_id: str = "", effective: date | None = None) -> Produced:
         self.produced += 1

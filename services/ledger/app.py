@@ -1,6 +1,7 @@
 """The ledger worker's composition root: `python -m services.ledger.app` (D6)."""
 
 import asyncio
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,8 @@ def build(settings: ServiceSettings) -> faust.App:
             consumer.ahead = max(0, consumer.ahead - 1)
 
     @app.task
-    async def pace_snapshots() -> None:
-        await process.worker.pace_snapshots()
+    async def keep_house() -> None:
+        await process.worker.keep_house()
 
     return app
 
@@ -108,6 +109,7 @@ class Worker(faust.Worker):
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
+    gc.disable()  # see LedgerWorker.keep_house: collected between batches, not inside them
     settings = ServiceSettings()
     telemetry.configure_logging("ledger", settings.log_level)
     crash_points.arm(settings.crash_at, settings.crash_log)

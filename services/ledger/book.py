@@ -44,8 +44,10 @@ from shared.streams.ports import Message, Record
 
 EventRow = tuple[int, str, int | None, date, date, bytes]
 """offset, event id, loan number, effective date, booking date, record."""
-PostingRow = tuple[int, int, int, date, date, int, int, int, int]
-"""loan, offset, amount, effective date, booking date, n, debit, credit, currency."""
+Figures = tuple[Loan, str, int]
+"""A changed loan, its account as JSON, and the open date of the change: what a snapshot is made of."""
+PostingRow = tuple[int, int, int, date, date, int, int, int, int, int]
+"""loan, offset, amount, effective date, booking date, n, debit, credit, currency, partition."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class Rows:
     loans: dict[str, Loan] = field(default_factory=dict)
     groups: set[int] = field(default_factory=set)
     suspense: set[str] = field(default_factory=set)
+    figures: dict[str, Figures] = field(default_factory=dict)
     due: dict[int, dict[int, Loan]] = field(default_factory=dict)
     """Changed loans by next due date and number: what a later closing of the same transaction asks for."""
     due_through: int = 0
@@ -89,14 +92,14 @@ class Book:
 
     def needs_history(self, event: Any) -> bool:
         """Whether applying this event re-folds a loan whose facts are not in memory."""
-        if event.subject in self.histories or (loan := self.loans.get(event.subject)) is None:
+        loan = self.loans.get(event.subject)
+        if loan is None or event.subject in self.histories:
             return False
         if isinstance(event, PaymentReversed):
             return True
-        if self.open_day is None or not isinstance(event, PaymentReceived | LoanDisbursed):
+        if self.open_day is None or isinstance(event, LoanContracted):
             return False
-        effective = event.effectivedate.toordinal() if event.effectivedate else self.open_day
-        return 2 * effective < loan.last_key
+        return 2 * (event.effectivedate.toordinal() if event.effectivedate else self.open_day) < loan.last_key
 
     def add_history(self, loan_id: str, stored: Iterable[tuple[int, date, Record]]) -> None:
         """Facts of a loan from its accepted events in order of offset: (offset, effective date, record)."""
@@ -184,15 +187,19 @@ class Book:
         rows.loans[loan.loan_id] = loan
         if loan.fallen < len(loan.due):
             rows.due.setdefault(loan.due[loan.fallen], {})[loan.number] = loan
-        self._post(loan.number, lines, origin.offset)
-        self.messages.append(messages.entry(loan, lines, cause, self.open_day, self.partition, self.topics, derived))
+        if lines:
+            self._post(loan.number, lines, origin.offset)
+        figures = messages.account(loan, self.open_day)
+        rows.figures[loan.loan_id] = (loan, figures, self.open_day)
+        self.messages.append(
+            messages.entry(loan, figures, lines, cause, self.open_day, self.partition, self.topics, derived)
+        )
 
     def _post(self, number: int, lines: Journal, offset: int) -> None:
-        booked = self._date(self.open_day or 0)
-        for n, (debit, credit, amount, currency, effective) in enumerate(lines):
-            self.rows.postings.append(
-                (number, offset, amount, self._date(effective), booked, n, debit, credit, currency)
-            )
+        booked, partition, add, n = self._date(self.open_day or 0), self.partition, self.rows.postings.append, 0
+        for debit, credit, amount, currency, effective in lines:
+            add((number, offset, amount, self._date(effective), booked, n, debit, credit, currency, partition))
+            n += 1
 
     def _date(self, ordinal: int) -> date:
         day = self._dates.get(ordinal)

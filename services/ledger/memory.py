@@ -107,7 +107,7 @@ def digest_in_memory(books: Iterable[MemoryBooks]) -> dict[str, Any]:
         ids = {event[0]: event_id for event_id, event in one.events.items()}
         lines: dict[int, list[Line]] = {}
         for (loan, offset, _), posting in sorted(one.postings.items()):
-            _, _, amount, effective, booking, _, debit, credit, currency = posting
+            _, _, amount, effective, booking, _, debit, credit, currency, _ = posting
             lines.setdefault(loan, []).append(Line(ids[offset], debit, credit, amount, currency, effective, booking))
         for number, (loan_id, state) in one.states.items():
             digest.add(loan_id, (decode_loan if number >= 0 else decode_group)(state), lines.get(number, []))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.ledger.account import Loan
-from services.ledger.book import Book
+from services.ledger.book import Book, Figures, Rows
 from services.ledger.store import LedgerTransaction
 from shared.errors import InvariantBroken
 from shared.events.envelope import BOOK
@@ -31,7 +31,7 @@ class LedgerPartition:
         self.intake = Intake(self.book, holds=holds or {}, retried=retried)
         self.closing_chunk = closing_chunk
         self.cached_loans = cached_loans
-        self.changed: dict[str, Loan] = {}
+        self.changed: dict[str, Figures] = {}
         """Loans changed by committed transactions since the snapshots were last taken."""
 
     @property
@@ -199,8 +199,8 @@ class LedgerPartition:
     def committed(self, next_offset: int) -> None:
         """Remember what changed for the snapshots; let the oldest cached loans go."""
         book = self.book
-        self.changed.update(book.rows.loans)
-        book.rows.loans = {}
+        self.changed.update(book.rows.figures)
+        book.rows = Rows()
         book.histories.clear()
         excess = len(book.loans) - self.cached_loans
         if excess > 0:

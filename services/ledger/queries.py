@@ -47,7 +47,7 @@ FROM parked_loan p LEFT JOIN parked_event e USING (partition, loan_id)
 GROUP BY p.partition, p.loan_id ORDER BY p.partition, first_offset
 """
 # A loan's accepted events in the order in which they were folded: a released or retried one on its booking date.
-_HISTORY = """
+HISTORY = """
 SELECT "offset", event_id, effective_date, booking_date, record FROM event
 WHERE partition = $1 AND loan = $2 ORDER BY booking_date, "offset"
 """
@@ -132,7 +132,7 @@ async def effective_facts(connection: Any, stored: Stored, as_of: date) -> list[
     """What still stands of the loan's facts with a value date up to `as_of`."""
     if stored.state is None:
         return []
-    rows = await connection.fetch(_HISTORY, stored.partition, stored.state.number)
+    rows = await connection.fetch(HISTORY, stored.partition, stored.state.number)
     effective = {str(row["event_id"]): row["effective_date"] for row in rows}
     return [fact for fact in facts_of_rows(rows) if effective[fact.event_id] <= as_of]
 
@@ -213,7 +213,7 @@ async def entries_view(connection: Any, loan_id: str) -> dict[str, Any] | None:
 async def _entries(connection: Any, partition: int, number: int) -> list[dict[str, Any]]:
     lines: dict[tuple[date, int], list[dict[str, Any]]] = {}
     events = {}
-    for row in await connection.fetch(_HISTORY, partition, number):
+    for row in await connection.fetch(HISTORY, partition, number):
         lines[row["booking_date"], row["offset"]] = []
         events[row["offset"]] = row
     for row in await connection.fetch(_POSTINGS, partition, number):

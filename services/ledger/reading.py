@@ -46,7 +46,9 @@ def _not_an_event(record: Record, value: bytes, error: ValidationError) -> Envel
 def _first(error: ValidationError) -> str:
     """The first problem, in words that hold no value (values may be anyone's)."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    path = [str(step) for step in first["loc"] if "." not in str(step)]  # the union's tag is the event type, said already
+    path = [
+        str(step) for step in first["loc"] if "." not in str(step)
+    ]  # the union's tag is the event type, said already
     return f"{'.'.join(path) or 'the whole'}: {first['msg']}"[:280]
 
 

@@ -1,6 +1,5 @@
 """Tables of the ledger's schema that depend on the number of partitions; the rest is in migrations/."""
 
-import tempfile
 from pathlib import Path
 
 import asyncpg
@@ -10,8 +9,6 @@ from shared.errors import MissingPrecondition
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 API_MIGRATIONS = Path(__file__).with_name("api_migrations")
-
-_HAS_LZ4 = "SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression'"
 
 # One partition of each big table, with its own narrow indexes. {p} is the Kafka partition's number.
 _PARTITION = """
@@ -26,13 +23,6 @@ INSERT INTO position (partition) VALUES ({p}) ON CONFLICT (partition) DO NOTHING
 INSERT INTO relay (partition) VALUES ({p}) ON CONFLICT (partition) DO NOTHING;
 """
 
-# lz4 costs a third of pglz's time; a server that was built without it keeps pglz.
-_COMPRESSION = """
-ALTER TABLE event_p{p} ALTER COLUMN record SET COMPRESSION lz4;
-ALTER TABLE loan_p{p} ALTER COLUMN state SET COMPRESSION lz4;
-"""
-
-
 async def create_partitions(connection: asyncpg.Connection, schema: str, partitions: int) -> None:
     """Make partitions 0 … `partitions`-1 of event, posting and loan in `schema`, and their position rows; idempotent.
 
@@ -46,24 +36,11 @@ async def create_partitions(connection: asyncpg.Connection, schema: str, partiti
                 f"Schema {schema} holds {held} partitions, not {partitions}: set LENDLOG_PARTITIONS={held}, "
                 "or fill a schema of its own by replay."
             )
-        lz4 = await connection.fetchval(_HAS_LZ4)
         for partition in range(partitions):
             await connection.execute(_PARTITION.format(p=partition))
-            if lz4 and not held:
-                await connection.execute(_COMPRESSION.format(p=partition))
-
-
-def _without_lz4(folder: Path) -> Path:
-    """The migrations in `folder`, less the statements that a server without lz4 refuses."""
-    for file in MIGRATIONS.glob("*.sql"):
-        lines = [line for line in file.read_text().splitlines(True) if "SET COMPRESSION lz4" not in line]
-        (folder / file.name).write_text("".join(lines))
-    return folder
 
 
 async def create_books(connection: asyncpg.Connection, schema: str, partitions: int) -> None:
     """Bring `schema` up to date as the books of a ledger: migrations, then partitions, owned by its role."""
-    with tempfile.TemporaryDirectory() as folder:
-        lz4 = await connection.fetchval(_HAS_LZ4)
-        await migrate(connection, schema, MIGRATIONS if lz4 else _without_lz4(Path(folder)))
+    await migrate(connection, schema, MIGRATIONS)
     await create_partitions(connection, schema, partitions)

@@ -255,7 +255,7 @@ class LedgerTransaction:
                     "currency",
                     "partition",
                 ),
-                records=[(*posting, self.partition) for posting in rows.postings],
+                records=rows.postings,
             )
         await self._write_states(rows, book)
         if rows.suspense:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,6 +26,7 @@ PROCESSOR = "ledger"
 SNAPSHOT_SECONDS_BUSY = 5.0
 """Under load a loan's snapshot is sent at most this often: later events of the same loan then cost no further one."""
 SNAPSHOT_SECONDS = 0.25
+COLLECT_SECONDS = 5.0
 RECLAIM_SECONDS = 2.0
 """A fenced worker that is still assigned claims again after this time, in which a lost assignment would show."""
 BACKLOG_MAX = 400_000
@@ -115,8 +117,10 @@ class LedgerWorker:
         await asyncio.gather(*(relay.start() for relay in relays.values()))
         self.relays = relays
         for partition, owned in self.processor.owned.items():
+            day = owned.position.open_day or 0
             owned.hosted.changed = {  # type: ignore[attr-defined]
-                loan.loan_id: loan for loan in await self.store.unsnapshotted(partition)
+                loan.loan_id: (loan, messages.account(loan, day), day)
+                for loan in await self.store.unsnapshotted(partition)
             }
         log.info("claimed", partitions=list(partitions), halted=self.processor.halted)
 
@@ -209,18 +213,26 @@ class LedgerWorker:
             return
         self._snapshots_at[partition] = now
         changed, hosted.changed = hosted.changed, {}
-        day = owned.position.open_day or 0
-        states = [messages.snapshot(loan, day, partition, self.topics) for loan in changed.values()]
+        states = [messages.snapshot(*figures, partition, self.topics) for figures in changed.values()]
         relay.hand_over_snapshots(owned.position.next_offset, states)
 
-    async def pace_snapshots(self) -> None:
-        """When no batch came for a moment, send what is left to send."""
+    async def keep_house(self) -> None:
+        """Between batches: collect garbage; when no batch came for a moment, send the snapshots that are left.
+
+        Automatic collection is off: inside a batch it would walk tens of thousands of live events again and again (half of
+        the decoding time), and what a batch leaves behind has no cycles.
+        """
+        collected = time.monotonic()
         while True:
             await asyncio.sleep(SNAPSHOT_SECONDS)
-            if time.monotonic() - self._busy_at < SNAPSHOT_SECONDS:
+            idle = time.monotonic() - self._busy_at > SNAPSHOT_SECONDS
+            if not idle and time.monotonic() - collected < COLLECT_SECONDS:
                 continue
             async with self._busy:
-                for owned in self.processor.owned.values():
+                if time.monotonic() - collected >= COLLECT_SECONDS:
+                    gc.collect(1)
+                    collected = time.monotonic()
+                for owned in self.processor.owned.values() if idle else ():
                     self._snapshot(owned, SNAPSHOT_SECONDS)
 
     # What the process says about itself ---------------------------------------------------------------------------
