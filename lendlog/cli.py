@@ -21,6 +21,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("lendlog.status", "Show the figures of what runs; starts nothing."),
     "bench": ("lendlog.bench.command", "Measure what the platform does on this machine."),
     "import": ("lendlog.berka_command", "Enter a published data set by the ledger's own commands."),
+    "loan": ("lendlog.loan_command", "Show a loan as the books have it."),
+    "why": ("lendlog.why_command", "Explain an entry of the books."),
+    "close-date": ("lendlog.close_date_command", "Close business dates."),
+    "replay": ("lendlog.replay_command", "Replay the log into a scratch schema, and print its digest."),
+    "digest": ("lendlog.digest_command", "Print the digest of the books."),
+    "verify": ("lendlog.verify_command", "Check the books against themselves and against the log."),
+    "dlq": ("lendlog.dead_letters_command", "Show dead letters, and have them read again."),
+    "parked": ("lendlog.parked_command", "Show parked loans, and let them go on."),
 }
 """Name → (module, one line of help). The module's `command` is a function, or a typer.Typer for a noun with verbs."""
 

@@ -1,4 +1,4 @@
-"""Why an entry stands in the books: the event that caused it, the rule and terms applied, the state before and after."""
+"""Why an entry stands in the books: the event that caused it, its rule and terms, the state before and after."""
 
 from collections.abc import Sequence
 from datetime import date

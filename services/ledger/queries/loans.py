@@ -1,11 +1,6 @@
-"""What the books say, as documents for the API and the command line: amounts are decimal text, dates ISO 8601.
+"""Loans as the books have them: balances, instalments, entries."""
 
-Each takes an asyncpg connection whose search path holds the ledger's schema, and reads one consistent snapshot.
-"""
-
-import base64
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,10 +8,11 @@ from typing import Any
 from services.ledger.account import STATUS, Loan, decode_loan, iso
 from services.ledger.accounts import NAMES
 from services.ledger.book import facts_of
+from services.ledger.queries.aside import parked_rows
+from services.ledger.queries.snapshots import snapshot
 from services.ledger.reading import read
 from services.ledger.servicing import Fact, fold
 from shared.errors import Refusal
-from shared.events.ledger import BookOpened, BusinessDateClosed
 from shared.merkle import record_of
 from shared.money import code_of, decimal_text
 from shared.partitioner import partition_for
@@ -40,12 +36,6 @@ class Stored:
 _PARTITIONS = "SELECT count(*) FROM position"
 _POSITION = "SELECT open_date, resume_loan FROM position WHERE partition = $1"
 _STATE = "SELECT state FROM loan WHERE partition = $1 AND loan_id = $2 AND loan >= 0"
-# Parked loans with how much is held behind each.
-_PARKED = """
-SELECT p.partition, p.loan_id, first_offset, reason, since, count(e.loan_id) AS held
-FROM parked_loan p LEFT JOIN parked_event e USING (partition, loan_id)
-GROUP BY p.partition, p.loan_id ORDER BY p.partition, first_offset
-"""
 # A loan's accepted events in the order in which they were folded: a released or retried one on its booking date.
 HISTORY = """
 SELECT "offset", event_id, effective_date, booking_date, record FROM event
@@ -56,19 +46,6 @@ SELECT "offset", booking_date, effective_date, debit, credit, amount, currency F
 WHERE partition = $1 AND loan = $2 ORDER BY booking_date, "offset", n
 """
 _CAUSES = 'SELECT "offset", event_id, record FROM event WHERE partition = $1 AND "offset" = ANY($2::bigint[])'
-_DEAD = 'SELECT partition, "offset", reason, record, settled_by FROM dead_letter ORDER BY partition, "offset"'
-# An event is in once it is accepted or held; a closing is written with its last loan.
-_ACCEPTED = "SELECT record FROM event WHERE event_id = $1"
-_HELD = "SELECT EXISTS (SELECT FROM parked_event WHERE event_id = $1)"
-_BROADCAST = (BookOpened, BusinessDateClosed)
-
-
-def snapshot(connection: Any) -> AbstractAsyncContextManager[Any]:
-    """A read-only transaction that sees one state of the books; the caller's own where it is inside of one."""
-    if connection.is_in_transaction():
-        return nullcontext()
-    transaction: AbstractAsyncContextManager[Any] = connection.transaction(isolation="repeatable_read", readonly=True)
-    return transaction
 
 
 async def find(connection: Any, loan_id: str) -> Stored | None:
@@ -79,7 +56,7 @@ async def find(connection: Any, loan_id: str) -> Stored | None:
     partition = partition_for(loan_id.encode(), partitions)
     position = await connection.fetchrow(_POSITION, partition)
     state = await connection.fetchval(_STATE, partition, loan_id)
-    parked = next((row for row in await _parked(connection) if row["loan_id"] == loan_id), None)
+    parked = next(iter(await parked_rows(connection, loan_id)), None)
     if state is None and parked is None:
         return None
     if state is None and parked is not None:
@@ -243,49 +220,3 @@ def posting(row: Any) -> dict[str, Any]:
         "currency": code,
         "effective_date": row["effective_date"].isoformat(),
     }
-
-
-async def parked_view(connection: Any) -> list[dict[str, Any]]:
-    """Parked loans, each with the offset that a release has to name, and how many events are held."""
-    async with snapshot(connection):
-        return await _parked(connection)
-
-
-async def _parked(connection: Any) -> list[dict[str, Any]]:
-    rows = [dict(row) for row in await connection.fetch(_PARKED)]
-    return [row | {"since": row["since"].isoformat() if row["since"] else None} for row in rows]
-
-
-async def dead_letters_view(connection: Any) -> list[dict[str, Any]]:
-    """Records that could not be read, and the event that settled each, or null."""
-    return [
-        {
-            "partition": row["partition"],
-            "offset": row["offset"],
-            "reason": row["reason"],
-            **legible("key", (record := record_of(row["record"])).key),
-            **legible("value", record.value),
-            "settled_by": str(row["settled_by"]) if row["settled_by"] else None,
-        }
-        for row in await connection.fetch(_DEAD)
-    ]
-
-
-def legible(name: str, content: bytes | None) -> dict[str, str | None]:
-    """Bytes as text, with how they are written: as UTF-8, or in base64 where they are none."""
-    if content is None:
-        return {name: None, f"{name}_encoding": None}
-    try:
-        return {name: content.decode(), f"{name}_encoding": "utf-8"}
-    except UnicodeDecodeError:
-        return {name: base64.b64encode(content).decode(), f"{name}_encoding": "base64"}
-
-
-async def event_is_in(connection: Any, event_id: str) -> bool:
-    """Whether the event is in the books, accepted or held behind a parked loan; a broadcast one on every partition."""
-    rows = await connection.fetch(_ACCEPTED, event_id)
-    if not rows:
-        return bool(await connection.fetchval(_HELD, event_id))
-    if not isinstance(read(record_of(rows[0]["record"])), _BROADCAST):
-        return True
-    return bool(len(rows) == await connection.fetchval(_PARTITIONS))

@@ -1,0 +1,132 @@
+"""What commands on the books share: a connection, waiting until an event is in, and one document as output."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import asyncpg
+import typer
+
+from lendlog.platform import Platform, attach_or_start
+from services.ledger import queries
+from services.ledger.commands import Command, LedgerCommands, Recorded
+from shared.database import connect, open_pool
+from shared.errors import MissingPrecondition
+from shared.settings import PlatformSettings, ServiceSettings
+from shared.streams.kafka import KafkaLog
+from shared.topics import LIFECYCLE
+
+STALLED_SECONDS = 120.0
+"""Workers that take in nothing for so long are not merely slow: a restart and a claim last some 20 s."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Reason = Annotated[str, typer.Option(help="Why, in a few words without personal data: it stands on the log.")]
+ON_REQUEST = "asked for on the command line"
+
+
+def emit(document: Any, lines: Iterable[str], *, as_json: bool) -> None:
+    """One JSON document on standard output, or the same for people."""
+    text = json.dumps(document, ensure_ascii=False) if as_json else "\n".join(lines)
+    sys.stdout.write(text + "\n")
+
+
+def tell(sentence: str) -> None:
+    """Whatever is not the document, on standard error."""
+    print(f"lendlog: {sentence}", file=sys.stderr)
+
+
+def fields(document: dict[str, Any]) -> list[str]:
+    """One line a field, for people."""
+    width = max(map(len, document), default=0) + 2
+    return [f"{name.replace('_', ' '):<{width}}{value}" for name, value in document.items() if value not in (None, [])]
+
+
+def place_of(text: str) -> tuple[int, int]:
+    """PARTITION/OFFSET as numbers; MissingPrecondition if it is anything else."""
+    partition, _, offset = text.partition("/")
+    if not (partition.isdecimal() and offset.isdecimal() and len(partition) < 5 and len(offset) < 19):
+        raise MissingPrecondition(f"{text!r} is not PARTITION/OFFSET, such as 3/1042.")
+    return int(partition), int(offset)
+
+
+@asynccontextmanager
+async def reading() -> AsyncIterator[tuple[Platform, asyncpg.Connection]]:
+    """The platform (started for the command's duration where none runs) and its books, by the reader's role."""
+    async with attach_or_start(PlatformSettings()) as platform:
+        connection = await connect(platform.url("reader"), ServiceSettings().ledger_schema)
+        try:
+            yield platform, connection
+        finally:
+            await connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where commands are recorded, and the books in which to see what became of them."""
+
+    commands: LedgerCommands
+    books: asyncpg.Connection
+
+    async def record(self, commands: Sequence[Command]) -> list[Recorded]:
+        """Record all or none; return once they are in the books. Raises the commands' refusals."""
+        recorded = await self.commands.record_many(commands)
+        for one in recorded:
+            await until_in(self.books, one.event_id)
+        return recorded
+
+
+@asynccontextmanager
+async def recording() -> AsyncIterator[Desk]:
+    """The whole platform with its services, started for the command's duration where none runs."""
+    async with attach_or_start(PlatformSettings(), services=True) as platform:
+        settings = platform.service_settings("ledger_api")
+        url = settings.database_url.get_secret_value()
+        pool = await open_pool(url, settings.ledger_api_schema, size=2)
+        books = await connect(url, settings.ledger_schema)
+        try:
+            topic = settings.topic_prefix + LIFECYCLE.name
+            yield Desk(LedgerCommands(pool, settings.partitions, topic), books)
+        finally:
+            await books.close()
+            await pool.close()
+
+
+_PROGRESS = "SELECT sum(next_offset) AS reached, max(halted) AS halted FROM position"
+
+
+async def until_in(books: Any, event_id: str, *, stalled_seconds: float = STALLED_SECONDS) -> None:
+    """Wait until the event is in the books, a broadcast one on every partition.
+
+    Raises MissingPrecondition if a partition halted, or if the books have not moved for `stalled_seconds`.
+    """
+    reached, moved = None, time.monotonic()
+    while not await queries.event_is_in(books, event_id):
+        row = await books.fetchrow(_PROGRESS)
+        if row["halted"] is not None:
+            raise MissingPrecondition(f"A partition of the ledger stopped: {row['halted']}")
+        if row["reached"] != reached:
+            reached, moved = row["reached"], time.monotonic()
+        elif time.monotonic() - moved > stalled_seconds:
+            raise MissingPrecondition(
+                f"The books have not moved for {stalled_seconds:.0f} s: look at `lendlog status` and the workers' logs."
+            )
+        await asyncio.sleep(0.05)
+
+
+async def warn_if_behind(platform: Platform, connection: Any) -> None:
+    """Say on standard error that the log holds more than the books: figures are then those of an earlier moment."""
+    topic = ServiceSettings().topic_prefix + LIFECYCLE.name
+    log_port = KafkaLog(platform.kafka_bootstrap)
+    await log_port.start()
+    try:
+        for row in await connection.fetch("SELECT partition, next_offset FROM position ORDER BY partition"):
+            if await log_port.first_from(topic, row["partition"], row["next_offset"]) is not None:
+                tell("the log holds records that are not in the books yet")
+                return
+    finally:
+        await log_port.stop()
