@@ -38,6 +38,10 @@ class History:
     partitions: int = 8
     first_day: date = date(2025, 1, 1)
     instalments: int = 8
+    period_days: int = 7
+    """An instalment is due every so many days."""
+    parts: int = 1
+    """In how many payments an instalment is usually paid, spread over its period."""
     trouble: float = 0.0
     name: str = "L"
     produced: int = 0
@@ -52,7 +56,7 @@ class History:
         """Every record in the order in which it is to be produced."""
         yield from self._broadcast("ledger.BookOpened.v1", self.first_day)
         started = 0
-        spread = max(1, self.days - 7 * self.instalments)
+        spread = max(1, self.days - self.period_days * min(self.instalments, 8 // self.parts + 1))
         for n in range(self.days):
             day = self.first_day + timedelta(days=n)
             until = self.loans if n >= spread - 1 else self.loans * (n + 1) // spread
@@ -103,21 +107,22 @@ class History:
             "currency": "CZK",
             "annual_rate": pick.choice(("0", "0.12", "0.18", "0.2395")),
             "instalments": self.instalments,
-            "every": 1,
-            "unit": "week",
-            "first_due_date": (day + timedelta(days=7)).isoformat(),
+            "every": self.period_days,
+            "unit": "day",
+            "first_due_date": (day + timedelta(days=self.period_days)).isoformat(),
             "day_count": pick.choice(("actual/365", "30/360")),
             "rounding": "half-even",
             "allocation": pick.choice(("instalment-interest-principal", "due-interest-principal")),
             "arrears_materiality": "50.00",
         }
-        contract = {"borrower_id": f"B{self._id()}", "product": "weekly@1", "terms": terms}
+        contract = {"borrower_id": f"B{self._id()}", "product": "trader@1", "terms": terms}
         yield self._event("origination.LoanContracted.v1", loan_id, contract)
         yield self._event("origination.LoanDisbursed.v1", loan_id, {"amount": text, "currency": "CZK"})
-        share = principal // self.instalments + principal // 200
-        for k in range(self.instalments):
-            when = n + 7 * (k + 1) + pick.choice((-3, -1, 0, 0, 0, 0, 0, 2, 9))
-            self._due.setdefault(when, []).append((loan_id, share, k))
+        share = (principal // self.instalments + principal // 200) // self.parts
+        for k in range(self.instalments * self.parts):
+            when = n + self.period_days * (k + 1) // self.parts + pick.choice((-3, -1, 0, 0, 0, 0, 0, 2, 9))
+            if when < self.days:
+                self._due.setdefault(max(when, n + 1), []).append((loan_id, share, k))
 
     def _pay(self, loan_id: str, amount: int, day: date, n: int, k: int) -> Iterator[Produced]:
         pick, chance = self._random, self._random.random()

@@ -23,7 +23,7 @@ class ServiceSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 0
     """Where this process serves HTTP: the API its routes, a worker /metrics, /healthz, /readyz. 0: any free port."""
-    batch_records: int = Field(default=5000, ge=1, le=50_000)
+    batch_records: int = Field(default=20_000, ge=1, le=50_000)
     """Records per fetched partition batch, and so per database transaction."""
     closing_chunk: int = Field(default=20_000, ge=1)
     """Loans that one transaction of a closing touches at most."""

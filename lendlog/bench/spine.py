@@ -26,7 +26,8 @@ from services.ledger.worker import topics_of
 from shared.database import connect, open_pool
 from shared.streams.kafka import KafkaLog
 
-DAYS = 80
+DAYS, PERIOD_DAYS, PARTS, INSTALMENTS = 110, 30, 3, 12
+"""Market traders: twelve monthly instalments, each paid in about three parts; 110 dates are closed."""
 PEER_SECONDS = 30.0
 READY_SECONDS_MAX = 60.0
 POLL_SECONDS = 0.05
@@ -50,7 +51,9 @@ async def produce(rig: Rig, plan: Plan) -> int:
     )
     await producer.start()
     topic = topics_of(rig.settings("ledger")).lifecycle
-    history = History(seed=plan.seed, loans=plan.loans, days=DAYS)
+    history = History(
+        seed=plan.seed, loans=plan.loans, days=DAYS, instalments=INSTALMENTS, period_days=PERIOD_DAYS, parts=PARTS
+    )
     batches: dict[int, Any] = {}
     now = int(time.time() * 1000)
     try:

@@ -28,7 +28,7 @@ class Loan(msgspec.Struct, array_like=True):
     principal: int = 0
     materiality: int = 0
     allocation: str = ""
-    terms: bytes | None = None
+    terms: str | None = None
     """The contract's terms as JSON, until the disbursement makes a schedule of them."""
     start: int = 0
     """Effective date of the disbursement."""
@@ -124,8 +124,13 @@ class AccrualGroup(msgspec.Struct, array_like=True):
 
     @property
     def number(self) -> int:
-        """The group's row number: negative, so that no loan has it."""
-        return -(self.currency * 100_000 + self.days)
+        """The group's row number."""
+        return group_number(self.days, self.currency)
+
+
+def group_number(days: int, currency: int) -> int:
+    """The row number of an accrual group: negative, so that no loan has it."""
+    return -(currency * 100_000 + days)
 
 
 def group_id(partition: int, group: AccrualGroup, code: str) -> str:

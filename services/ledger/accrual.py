@@ -8,7 +8,7 @@ that in the end it has earned I, no more and no less.
 
 from collections.abc import MutableMapping
 
-from services.ledger.account import AccrualGroup, Loan
+from services.ledger.account import AccrualGroup, Loan, group_number
 
 Groups = MutableMapping[int, AccrualGroup]
 
@@ -19,9 +19,12 @@ def period(loan: Loan, k: int) -> tuple[int, int]:
 
 
 def _group(groups: Groups, dirty: set[int], days: int, currency: int) -> AccrualGroup:
-    number = AccrualGroup(days, currency).number
+    number = group_number(days, currency)
     dirty.add(number)
-    return groups.setdefault(number, AccrualGroup(days, currency))
+    group = groups.get(number)
+    if group is None:
+        group = groups[number] = AccrualGroup(days, currency)
+    return group
 
 
 def move(loan: Loan, day: int, groups: Groups, dirty: set[int]) -> None:

@@ -55,6 +55,9 @@ class Rows:
     """What one transaction adds to or changes in the ledger's own tables."""
 
     events: list[EventRow] = field(default_factory=list)
+    filed: int = 0
+    """How many of `events` are in `events_of`, which is brought up to date when it is asked for."""
+    events_of: dict[int, list[EventRow]] = field(default_factory=dict)
     postings: list[PostingRow] = field(default_factory=list)
     loans: dict[str, Loan] = field(default_factory=dict)
     groups: set[int] = field(default_factory=set)
@@ -64,6 +67,15 @@ class Rows:
     """Changed loans by next due date and number: what a later closing of the same transaction asks for."""
     due_through: int = 0
     """The last date whose due loans this transaction has fetched already."""
+
+
+    def of_loan(self, number: int) -> list[EventRow]:
+        """The events of one loan that this transaction has accepted, in order."""
+        for event in self.events[self.filed :]:
+            if event[2] is not None:
+                self.events_of.setdefault(event[2], []).append(event)
+        self.filed = len(self.events)
+        return self.events_of.get(number, [])
 
 
 class Book:

@@ -87,9 +87,9 @@ class LedgerPartition:
         stored: dict[str, list[Any]] = {loan.loan_id: [] for loan in loans}
         for number, offset, effective, leaf in await transaction.history(list(numbers)):
             stored[numbers[number]].append((offset, effective, record_of(leaf)))
-        for offset, _id, number, effective, _booking, leaf in self.book.rows.events:
-            if number in numbers:
-                stored[numbers[number]].append((offset, effective, record_of(leaf)))
+        for number, loan_id in numbers.items():
+            for offset, _id, _number, effective, _booking, leaf in self.book.rows.of_loan(number):
+                stored[loan_id].append((offset, effective, record_of(leaf)))
         for loan_id, rows in stored.items():
             self.book.add_history(loan_id, [(offset, effective, record) for offset, effective, record in rows])
 
@@ -153,7 +153,7 @@ class LedgerPartition:
             due[stored.number] = book.loans.setdefault(stored.loan_id, stored)
         rows.due_through = day
         for key in [key for key in rows.due if key <= day]:
-            for number, loan in rows.due[key].items():
+            for number, loan in rows.due.pop(key).items():  # whoever falls due is filed again under the next date
                 due[number] = book.loans[loan.loan_id]
         return [
             loan

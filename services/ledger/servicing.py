@@ -7,6 +7,7 @@ backdated: the loan is folded anew and the difference of the two journals is boo
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 from services.ledger.account import ACTIVE, CONTRACTED, SETTLED, UNKNOWN, Loan
@@ -97,6 +98,12 @@ def apply(loan: Loan, fact: Fact, journal: Journal) -> None:
         loan.last_key = key
 
 
+@lru_cache(maxsize=4096)
+def _terms(text: str) -> Terms:
+    """Terms that stand in many contracts are read once."""
+    return Terms.model_validate_json(text)
+
+
 def _conclude(loan: Loan, contract: Contract) -> None:
     if loan.status != UNKNOWN:
         raise InvariantBroken("a second contract for the loan")
@@ -112,7 +119,7 @@ def _conclude(loan: Loan, contract: Contract) -> None:
     loan.principal = principal
     loan.materiality = materiality
     loan.allocation = terms.allocation
-    loan.terms = terms.model_dump_json().encode()
+    loan.terms = terms.model_dump_json()
 
 
 def _disburse(loan: Loan, fact: DisbursementFact, journal: Journal) -> None:
@@ -123,7 +130,7 @@ def _disburse(loan: Loan, fact: DisbursementFact, journal: Journal) -> None:
     if (fact.amount, fact.currency) != (loan.principal, loan.currency):
         raise InvariantBroken("a disbursement that is not the contract's principal")
     try:
-        plan = schedule(Terms.model_validate_json(loan.terms), disbursed_on=date.fromordinal(fact.effective))
+        plan = schedule(_terms(loan.terms), disbursed_on=date.fromordinal(fact.effective))
     except Refusal as refusal:
         raise InvariantBroken(refusal.detail) from refusal
     loan.status = ACTIVE

@@ -23,10 +23,10 @@ from shared.streams.transport import Batch
 
 log = telemetry.logger(__name__)
 PROCESSOR = "ledger"
-SNAPSHOT_SECONDS_BUSY = 5.0
+SNAPSHOT_SECONDS_BUSY = 10.0
 """Under load a loan's snapshot is sent at most this often: later events of the same loan then cost no further one."""
 SNAPSHOT_SECONDS = 0.25
-COLLECT_SECONDS = 5.0
+COLLECT_SECONDS = 30.0
 RECLAIM_SECONDS = 2.0
 """A fenced worker that is still assigned claims again after this time, in which a lost assignment would show."""
 BACKLOG_MAX = 400_000

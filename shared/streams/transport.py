@@ -19,7 +19,7 @@ FETCH_WAIT_MS = 50
 """How long the broker may hold an empty fetch: a newly written record is handed over within about this time at worst."""
 
 
-BATCHES_AHEAD_MAX = 8
+BATCHES_AHEAD_MAX = 4
 """Batches handed over and not yet taken, before fetching pauses. Faust's own back-pressure stays off: a partition whose
 queue is cleared by a rebalance while it is marked full is never fetched again (seen with 0.15.3)."""
 AHEAD_SECONDS = 0.005
@@ -153,7 +153,7 @@ def new_app(name: str, *, bootstrap: str, claim: Claim, batch_records: int) -> f
         broker_rebalance_timeout=20.0,
         broker_request_timeout=60.0,
         broker_max_poll_interval=600.0,
-        consumer_max_fetch_size=8 << 20,
+        consumer_max_fetch_size=16 << 20,
     )
     transport = BatchTransport([URL(broker)], app)
     transport.claim = claim
