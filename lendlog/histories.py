@@ -73,7 +73,9 @@ class History:
         value = (1_735_689_600_000 + self.produced << 80) | self._random.getrandbits(80)
         return str(uuid.UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62))
 
-    def _event(self, kind: str, loan_id: str, data: object, *, event_id: str = "", effective: date | None = None) -> Produced:
+    def _event(
+        self, kind: str, loan_id: str, data: object, *, event_id: str = "", effective: date | None = None
+    ) -> Produced:
         self.produced += 1
         event = {
             "specversion": "1.0",

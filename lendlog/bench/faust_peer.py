@@ -43,7 +43,9 @@ class Peer:
             by_partition.setdefault(record.partition, []).append(record)
         async with self.pool.acquire() as connection, connection.transaction():
             for partition, some in by_partition.items():
-                await self._write(LedgerTransaction(connection, position_of(await connection.fetchrow(POSITION, partition))), some)
+                await self._write(
+                    LedgerTransaction(connection, position_of(await connection.fetchrow(POSITION, partition))), some
+                )
         for partition, some in by_partition.items():
             self.hosted[partition].committed(some[-1].offset + 1)
 

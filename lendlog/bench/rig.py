@@ -102,7 +102,14 @@ class Rig:
         """What the database promises about durability, and its sizes."""
         connection = await connect(BENCH.administrator_url(self.admin_url))
         try:
-            names = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "max_wal_size", "server_version")
+            names = (
+                "fsync",
+                "synchronous_commit",
+                "full_page_writes",
+                "shared_buffers",
+                "max_wal_size",
+                "server_version",
+            )
             return {name: str(await connection.fetchval("SELECT current_setting($1)", name)) for name in names}
         finally:
             await connection.close()
@@ -132,7 +139,11 @@ def _rig(running: Platform, folder: Path) -> Rig:
 
 def hardware() -> dict[str, Any]:
     """What this machine is."""
-    model = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text()) if Path("/proc/cpuinfo").exists() else None
+    model = (
+        re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+        if Path("/proc/cpuinfo").exists()
+        else None
+    )
     return {
         "cpu": model[1] if model else platform.processor(),
         "cores": os.cpu_count(),
@@ -150,7 +161,15 @@ def busy_seconds(workers: Sequence[Any]) -> dict[str, float]:
         times, name = process.info["cpu_times"], process.info["name"] or ""
         if times is None:
             continue
-        kind = "workers" if process.pid in ours else "postgres" if name.startswith("postgres") else "kafka" if name == "java" else None
+        kind = (
+            "workers"
+            if process.pid in ours
+            else "postgres"
+            if name.startswith("postgres")
+            else "kafka"
+            if name == "java"
+            else None
+        )
         if kind:
             spent[kind] += times.user + times.system + times.children_user + times.children_system
     return spent
@@ -160,7 +179,7 @@ async def scrape(port: int) -> dict[str, float]:
     """Stage seconds of a worker, from its /metrics."""
 
     def read() -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:  # noqa: S310  # loopback
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:  # loopback
             return str(answer.read().decode())
 
     text = await asyncio.to_thread(read)

@@ -1,6 +1,6 @@
 """`lendlog bench spine`: a backlog on the log to committed, balanced, relayed books, beside stock Faust in the same run.
 
-The clock starts when the first worker has claimed its partitions and stops when lag is zero, every derived event is published
+The clock starts when every worker has claimed its partitions (what the first did until then is not counted) and stops when lag is zero, every derived event is published
 and every changed loan's snapshot too. Then the books' digest must equal a replay's. The peers work on the same log, into
 schemas of their own, with the same number of processes, for a fixed time; their rate is what they committed in it.
 """
@@ -82,7 +82,9 @@ def processes(rig: Rig, module: tuple[str, ...], count: int, ports: list[int], s
         log = (rig.folder / f"{module[0].rsplit('.', 1)[-1]}-{port}.log").open("wb")
         environment = rig.environment("ledger", schema, LENDLOG_PORT=str(port))
         running.append(
-            subprocess.Popen([sys.executable, "-m", *module], env=environment, stdout=log, stderr=log, start_new_session=True)
+            subprocess.Popen(
+                [sys.executable, "-m", *module], env=environment, stdout=log, stderr=log, start_new_session=True
+            )
         )
     try:
         yield running
@@ -107,11 +109,15 @@ async def _through(connection: Any, ends: dict[int, int]) -> bool:
     _, at = await positions(connection)
     if any(at[partition] < end for partition, end in ends.items()):
         return False
-    if await connection.fetchval("SELECT count(*) FROM position JOIN relay USING (partition) WHERE outbox_mark < outbox_next"):
+    if await connection.fetchval(
+        "SELECT count(*) FROM position JOIN relay USING (partition) WHERE outbox_mark < outbox_next"
+    ):
         return False
     for partition in ends:
         mark = "(SELECT snapshot_mark FROM relay WHERE partition = $1)"
-        if await connection.fetchval(f"SELECT EXISTS (SELECT 1 FROM loan_p{partition:d} WHERE loan >= 0 AND as_of >= {mark})", partition):
+        if await connection.fetchval(
+            f"SELECT EXISTS (SELECT 1 FROM loan_p{partition:d} WHERE loan >= 0 AND as_of >= {mark})", partition
+        ):
             return False
     return True
 
@@ -122,13 +128,13 @@ async def measure(rig: Rig, plan: Plan, ends: dict[int, int], say: Any) -> dict[
     connection = await connect(rig.url("reader"), rig.schema("ledger"))
     try:
         with processes(rig, ("services.ledger.app",), plan.processes, ports, rig.schema("ledger")) as running:
-            await _first_ready(ports, running)
-            started, busy = time.perf_counter(), busy_seconds(running)
+            await _ready(ports, running)
+            (before, _), started, busy = await positions(connection), time.perf_counter(), busy_seconds(running)
             while not await _through(connection, ends):
                 _require_alive(running, rig.folder)
                 await asyncio.sleep(POLL_SECONDS)
                 events, _ = await positions(connection)
-                say(f"{events:,} events, {events / (time.perf_counter() - started):,.0f}/s")
+                say(f"{events:,} events, {(events - before) / (time.perf_counter() - started):,.0f}/s")
             seconds = time.perf_counter() - started
             spent = {name: value - busy[name] for name, value in busy_seconds(running).items()}
             stages = [await scrape(port) for port in ports]
@@ -136,7 +142,7 @@ async def measure(rig: Rig, plan: Plan, ends: dict[int, int], say: Any) -> dict[
         return {
             "events": events,
             "seconds": round(seconds, 2),
-            "events_per_second": round(events / seconds),
+            "events_per_second": round((events - before) / seconds),
             "cpu_seconds": {name: round(value, 1) for name, value in spent.items()},
             "stage_seconds": {stage: round(sum(s.get(stage, 0) for s in stages), 1) for stage in stages[0]},
             **await _sizes(connection),
@@ -145,16 +151,15 @@ async def measure(rig: Rig, plan: Plan, ends: dict[int, int], say: Any) -> dict[
         await connection.close()
 
 
-async def _first_ready(ports: list[int], running: list[Any]) -> None:
+async def _ready(ports: list[int], running: list[Any]) -> None:
     from lendlog.platform import http_status
 
     deadline = time.monotonic() + READY_SECONDS_MAX
     while time.monotonic() < deadline:
-        for port in ports:
-            if await http_status(port, "/readyz") == 200:
-                return
+        if all([await http_status(port, "/readyz") == 200 for port in ports]):
+            return
         await asyncio.sleep(0.02)
-    raise RuntimeError(f"no worker was ready within {READY_SECONDS_MAX:g} s ({[p.poll() for p in running]})")
+    raise RuntimeError(f"the workers were not ready within {READY_SECONDS_MAX:g} s ({[p.poll() for p in running]})")
 
 
 def _require_alive(running: list[Any], folder: Path) -> None:
@@ -266,4 +271,3 @@ async def run(rig: Rig, plan: Plan, say: Any) -> dict[str, Any]:
         "hardware": hardware(),
         "settings": await rig.database_settings(),
     }
-

@@ -18,7 +18,8 @@ from shared.errors import MissingPrecondition
 
 START_SECONDS_MAX = 120
 """A broker that was killed checks its last segments first."""
-HEAP = ("-Xms256m", "-Xmx768m", "-XX:+ExitOnOutOfMemoryError")
+HEAP = ("-Xms256m", "-Xmx768m", "-XX:+ExitOnOutOfMemoryError", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+# One small broker for a short life: C1 alone and the serial collector leave the processors to the workers.
 
 SETTINGS = {
     "process.roles": "broker,controller",

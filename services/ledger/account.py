@@ -81,7 +81,7 @@ class Loan(msgspec.Struct, array_like=True):
         counts days from the breach of its threshold); None: not in arrears.
         """
         due = self.due
-        k = self.principal_open if self.principal_open < self.interest_open else self.interest_open
+        k = min(self.interest_open, self.principal_open)
         total, since = 0, None
         while k < len(due) and due[k] < day:
             total += self.unpaid_principal(k) + self.unpaid_interest(k)

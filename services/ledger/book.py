@@ -68,7 +68,6 @@ class Rows:
     due_through: int = 0
     """The last date whose due loans this transaction has fetched already."""
 
-
     def of_loan(self, number: int) -> list[EventRow]:
         """The events of one loan that this transaction has accepted, in order."""
         for event in self.events[self.filed :]:

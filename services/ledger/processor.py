@@ -8,7 +8,7 @@ from services.ledger.book import Book, Figures, Rows
 from services.ledger.store import LedgerTransaction
 from shared.errors import InvariantBroken
 from shared.events.envelope import BOOK
-from shared.events.ledger import BusinessDateClosed, DeadLetterRetried, ParkedLoanReleased
+from shared.events.ledger import BusinessDateClosed, DeadLetterRetried, ParkedLoanReleased, PaymentReversed
 from shared.merkle import canonical, leaf_hash, record_of
 from shared.streams.intake import Intake, Item, SuspectedDuplicate, Unit, decode
 from shared.streams.ports import Record
@@ -31,6 +31,8 @@ class LedgerPartition:
         self.intake = Intake(self.book, holds=holds or {}, retried=retried)
         self.closing_chunk = closing_chunk
         self.cached_loans = cached_loans
+        self.closings = 0
+        """Closings in the batch."""
         self.changed: dict[str, Figures] = {}
         """Loans changed by committed transactions since the snapshots were last taken."""
 
@@ -67,13 +69,17 @@ class LedgerPartition:
         loans = self.book.loans
         wanted = {item.event.subject for item in items if item.event is not None}
         wanted.discard(BOOK)
+        self.closings = sum(isinstance(item.event, BusinessDateClosed) for item in items)
         if missing := wanted.difference(loans):
             for loan in await transaction.loans(sorted(missing)):
                 loans[loan.loan_id] = loan
         refolded = {
-            item.event.subject
+            event.subject
             for item in items
-            if item.event is not None and item.problem is None and self.book.needs_history(item.event)
+            if (event := item.event) is not None
+            and (event.effectivedate is not None or type(event) is PaymentReversed)
+            and item.problem is None
+            and self.book.needs_history(event)
         }
         await self._fetch_histories(transaction, sorted(refolded))
         return unit
@@ -147,11 +153,9 @@ class LedgerPartition:
         assert day is not None
         after = -1 if resume is None else resume
         rows, parked = book.rows, self.intake.parked
-        limit = self.closing_chunk + 1 + len(rows.loans) + len(parked)
+        if rows.due_through < day:
+            await self._fetch_due(transaction, day, after)
         due: dict[int, Loan] = {}
-        for stored in await transaction.due(rows.due_through, day, after, limit):
-            due[stored.number] = book.loans.setdefault(stored.loan_id, stored)
-        rows.due_through = day
         for key in [key for key in rows.due if key <= day]:
             for number, loan in rows.due.pop(key).items():  # whoever falls due is filed again under the next date
                 due[number] = book.loans[loan.loan_id]
@@ -163,6 +167,21 @@ class LedgerPartition:
             and loan.fallen < len(loan.due)
             and loan.due[loan.fallen] <= day
         ][: self.closing_chunk + 1]
+
+    async def _fetch_due(self, transaction: LedgerTransaction, day: int, after: int) -> None:
+        """File the loans that fall due by their dates: those of every closing in the batch at once, if they are few."""
+        book, rows = self.book, self.book.rows
+        limit = self.closing_chunk + 1 + len(rows.loans) + len(self.intake.parked)
+        through = day + self.closings
+        found = await transaction.due(rows.due_through, through, after, limit)
+        if len(found) == limit:
+            through = day
+            found = await transaction.due(rows.due_through, through, after, limit)
+        for stored in found:
+            loan = book.loans.setdefault(stored.loan_id, stored)
+            if loan.fallen < len(loan.due):
+                rows.due.setdefault(loan.due[loan.fallen], {})[loan.number] = loan
+        rows.due_through = through
 
     async def _release(self, transaction: LedgerTransaction, item: Item) -> None:
         assert item.event is not None

@@ -23,6 +23,7 @@ INSERT INTO position (partition) VALUES ({p}) ON CONFLICT (partition) DO NOTHING
 INSERT INTO relay (partition) VALUES ({p}) ON CONFLICT (partition) DO NOTHING;
 """
 
+
 async def create_partitions(connection: asyncpg.Connection, schema: str, partitions: int) -> None:
     """Make partitions 0 … `partitions`-1 of event, posting and loan in `schema`, and their position rows; idempotent.
 

@@ -61,7 +61,7 @@ class KafkaLog:
         """Disconnect; harmless when not started."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await consumer.stop()
+            await _stop(consumer)
 
     async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """(first offset still held, end offset): the end is that of the next committed record."""
@@ -239,6 +239,18 @@ class KafkaPublisher:
         if isinstance(error, (KafkaError, TimeoutError, AssertionError)):
             return RetryableError(f"{self._transactional_id} could not publish: {error!r}")
         return error
+
+
+async def _stop(consumer: Any) -> None:
+    """End a consumer that may just have been unsubscribed: aiokafka's fetcher swallows a cancellation that comes while
+    it drops an assignment, and its `stop` then waits for ever. Cancelling the fetcher again ends it."""
+    stopping = asyncio.ensure_future(consumer.stop())
+    try:
+        while not (await asyncio.wait({stopping}, timeout=0.2))[0]:
+            consumer._fetcher._fetch_task.cancel()  # noqa: SLF001
+    finally:
+        stopping.cancel()
+    await stopping
 
 
 async def _give_up(producer: Any) -> None:

@@ -241,7 +241,7 @@ class Processor:
                 self.owned.pop(partition, None)
                 raise
             first = owned.position.next_offset
-            items = [item for item in items if item.record.offset >= first]
+            items = [item for item in items if item.record.offset >= first] if items[-1].record.offset >= first else []
         return True
 
     def _contiguous(self, owned: Owned, records: Sequence[Record]) -> bool:

@@ -11,7 +11,9 @@ from tests.places import Place
 pytestmark = pytest.mark.servers
 
 
-async def test_a_troubled_history_gives_the_same_books_live_replayed_and_in_memory(place: Place, tmp_path: Path) -> None:
+async def test_a_troubled_history_gives_the_same_books_live_replayed_and_in_memory(
+    place: Place, tmp_path: Path
+) -> None:
     history = History(seed=11, loans=120, days=75, trouble=3)
     await produce(place, history.records())
     with workers(place, tmp_path, 2) as running:

@@ -102,6 +102,18 @@ async def test_where_a_marker_or_nothing_stands_there_is_no_record(
     assert [record and record.value for record in found] == [b"a", None, b"b", None, None]
 
 
+async def test_a_log_that_has_just_been_read_is_closed_at_once(place: Place, publisher: KafkaPublisher) -> None:
+    """Found by a command that never ended: the client loses a cancellation while it drops an assignment."""
+    topic = place.prefix + LEDGER_EVENTS.name
+    await publisher.publish([message(place, b"1"), message(place, b"2", partition=1)])
+    for _ in range(20):
+        reader = KafkaLog(place.kafka_bootstrap)
+        await reader.start()
+        assert [await reader.first_from(topic, partition, 1) for partition in range(2)] == [None, None]
+        async with asyncio.timeout(5):
+            await reader.stop()
+
+
 async def test_many_batches_of_one_partition_keep_their_order(
     place: Place, log: KafkaLog, publisher: KafkaPublisher
 ) -> None:
