@@ -31,14 +31,15 @@ async def open_pool(url: str, *schemas: str, size: int = 4, **options: Any) -> a
 
 
 async def migrate(connection: asyncpg.Connection, schema: str, folder: Path) -> list[str]:
-    """Bring `schema` up to date with the numbered files of `folder`; each file once, in one transaction. Returns what ran."""
+    """Bring `schema` up to date with the numbered files of `folder`, in one transaction. Returns what ran."""
     ran: list[str] = []
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"migrate {schema}")
         await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
         await connection.execute(f"SET LOCAL search_path TO {quoted(schema)}")
         await connection.execute(
-            "CREATE TABLE IF NOT EXISTS migration (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+            "CREATE TABLE IF NOT EXISTS migration"
+            " (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
         )
         done = {row["name"] for row in await connection.fetch("SELECT name FROM migration")}
         for file in sorted(folder.glob("[0-9]*.sql")):

@@ -22,7 +22,7 @@ class Refusal(Exception):
 
 
 class MissingPrecondition(Exception):
-    """Something the operator must provide is not there. The message is one sentence that says what to do; exit code 2."""
+    """Something the operator must provide is not there. The message is a sentence that says what to do; exit code 2."""
 
 
 class InvariantBroken(Exception):

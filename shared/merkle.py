@@ -1,4 +1,4 @@
-"""RFC 6962 Merkle tree hash over an append-only log, kept as its frontier; and the canonical record that is a leaf (D14).
+"""RFC 6962 Merkle tree hash over an append-only log, kept as its frontier; and the record that is a leaf (D14).
 
 Source: RFC 6962, 2.1: leaf hash = SHA-256(0x00 || leaf), node hash = SHA-256(0x01 || left || right).
 """
@@ -20,7 +20,7 @@ def _field(value: bytes | None) -> bytes:
 
 
 def canonical(record: Record) -> bytes:
-    """A record as length-prefixed bytes, so that no two records give the same. The topic's name is the tree's, not the leaf's."""
+    """A record as length-prefixed bytes: no two records give the same. The topic's name belongs to the tree."""
     key, value = record.key, record.value
     pack = _LENGTH.pack
     parts = [

@@ -69,6 +69,10 @@ def minor_units(text: str, code: str) -> int:
     exponent = _EXPONENTS.get(code)
     if exponent is None:
         _refuse_currency(code)
+    if exponent == 2 and len(text) < 18 and text[-3:-2] == "." and text.isascii():  # nearly every amount there is
+        whole, decimals = text[:-3], text[-2:]
+        if whole.isdigit() and decimals.isdigit() and (whole[0] != "0" or len(whole) == 1):
+            return int(whole + decimals)
     whole, point, decimals = text.partition(".")
     if not (whole.isdigit() and text.isascii()) or (whole[0] == "0" and len(whole) > 1):
         _refuse_amount(text)

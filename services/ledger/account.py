@@ -1,7 +1,7 @@
 """A loan account: the compact mutable state of the hot fold, and what can be read off it.
 
-Determinism, not immutability, is the rule here (architecture, part 6): the fold owns these objects and changes them in place.
-Amounts are minor units; dates are proleptic Gregorian ordinals (`date.toordinal`).
+Determinism, not immutability, is the rule here (architecture, part 6): the fold owns these objects and changes them in
+place. Amounts are minor units; dates are proleptic Gregorian ordinals (`date.toordinal`).
 """
 
 from datetime import date
@@ -15,8 +15,8 @@ STATUS = ("unknown", "contracted", "active", "settled")
 class Loan(msgspec.Struct, array_like=True):
     """One loan. `number` is the offset of the first event that named it, unique in its partition.
 
-    Principal and interest are each paid oldest first, so a pointer to the first open instalment and what is left of it say
-    everything; which of the two a payment serves first is the allocation order's business.
+    Principal and interest are each paid oldest first, so a pointer to the first open instalment and what is left of it
+    say everything; which of the two a payment serves first is the allocation order's business.
     """
 
     number: int
@@ -113,8 +113,8 @@ class Loan(msgspec.Struct, array_like=True):
 class AccrualGroup(msgspec.Struct, array_like=True):
     """The daily accrual of every instalment of one currency whose period has `days` days (D13).
 
-    `numerator` = sum of those instalments' interest; each date that ends earns (numerator + remainder) // days minor units
-    and the remainder is carried, so that an instalment has earned exactly its interest when it falls due.
+    `numerator` = sum of those instalments' interest; each date that ends earns (numerator + remainder) // days minor
+    units and the remainder is carried, so that an instalment has earned exactly its interest when it falls due.
     """
 
     days: int

@@ -14,8 +14,9 @@
 | an instalment falls due: its interest paid ahead | unearned interest | accrued interest |
 | reversal, backdated fact | the difference: what the loan's journal now is, less what was booked | |
 
-Accounts as Apache Fineract's accrual-based postings have them. A loan's own balance of accrued interest is the interest that
-has fallen due, as a credit; the debits stand in the accrual groups, and the difference is what is earned and not yet due.
+Accounts as Apache Fineract's accrual-based postings have them. A loan's own balance of accrued interest is the interest
+that has fallen due, as a credit; the debits stand in the accrual groups, and the difference is what is earned and not
+yet due.
 """
 
 CASH = 1010

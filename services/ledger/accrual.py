@@ -1,7 +1,7 @@
 """Daily accrual as an aggregate per group, exact to the minor unit (D13).
 
-An instalment of interest I over a period of d days (from the due date before it, or the disbursement, up to its own) earns
-I/d on each date of [from, due). All instalments of one currency and one d form a group; what a date earns is
+An instalment of interest I over a period of d days (from the due date before it, or the disbursement, up to its own)
+earns I/d on each date of [from, due). All instalments of one currency and one d form a group; what a date earns is
 (sum of I + carried remainder) // d. An instalment that enters late or leaves late settles the days through the remainder, so
 that in the end it has earned I, no more and no less.
 """
@@ -14,7 +14,7 @@ Groups = MutableMapping[int, AccrualGroup]
 
 
 def period(loan: Loan, k: int) -> tuple[int, int]:
-    """(first day, due day) of instalment k as ordinals; it earns on each day from the first up to the one before due."""
+    """(first day, due day) of instalment k as ordinals; it earns on each day of [first, due)."""
     return (loan.due[k - 1] if k else loan.start), loan.due[k]
 
 
@@ -28,8 +28,8 @@ def _group(groups: Groups, dirty: set[int], days: int, currency: int) -> Accrual
 
 
 def move(loan: Loan, day: int, groups: Groups, dirty: set[int]) -> None:
-    """Count the loan in the group of the instalment that earns on `day` and in no other; what was missed or counted too much
-    goes into remainders. Numbers of the groups that changed are added to `dirty`."""
+    """Count the loan in the group of the instalment that earns on `day` and in no other; what was missed or counted too
+    much goes into remainders. Numbers of the groups that changed are added to `dirty`."""
     due = loan.due
     k = loan.accruing
     if not due or (0 <= k < len(due) and day < due[k]) or k >= len(due):

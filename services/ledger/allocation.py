@@ -2,11 +2,12 @@
 
 | name in the terms | order |
 | --- | --- |
-| `instalment-interest-principal` | oldest instalment first, in each: interest, principal; future instalments the same way |
-| `due-interest-principal` | instalments due by the payment's date, oldest first, in each: interest, principal; then future principal, oldest first; then future interest |
+| `instalment-interest-principal` | oldest instalment first, in each: interest, principal; future ones the same way |
+| `due-interest-principal` | as above for instalments due by the payment's date; then all future principal; then interest |
 
 Both as Apache Fineract names them without fees and penalties (PENALTIES_FEES_INTEREST_PRINCIPAL_ORDER and
-DUE_PENALTY_FEE_INTEREST_PRINCIPAL_IN_ADVANCE_PRINCIPAL_PENALTY_FEE_INTEREST). "Due by the date" includes the date itself.
+DUE_PENALTY_FEE_INTEREST_PRINCIPAL_IN_ADVANCE_PRINCIPAL_PENALTY_FEE_INTEREST). "Due by the date" includes
+the date itself; future principal and interest are paid oldest first too.
 """
 
 from typing import NamedTuple

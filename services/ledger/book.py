@@ -123,7 +123,7 @@ class Book:
         return read(record)
 
     def apply(self, event: Any, origin: Origin) -> None:
-        """Fold one event of a loan: journal, postings, state, derived event. Raises InvariantBroken with nothing changed."""
+        """Fold one event of a loan: journal, postings, state, derived event. InvariantBroken: nothing changed."""
         loan = self.loans.get(event.subject)
         if loan is None:
             messages.check_partition(event, self.partition, self.topics)

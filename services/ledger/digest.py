@@ -1,8 +1,8 @@
 """What a digest of the books is (D10), over rows from a schema or from memory.
 
-SHA-256 over all loans (and accrual groups) sorted by id: each one's canonical state, then its postings in order with event
-id, accounts, amount and both dates; then the event ids in suspense and parked, and the dead records as SHA-256 of key and
-value, with multiplicity. No offset, row id or wall time is in it. Digests compare at equal partition count.
+SHA-256 over all loans (and accrual groups) sorted by id: each one's canonical state, then its postings in order with
+event id, accounts, amount and both dates; then the event ids in suspense and parked, and the dead records as SHA-256 of
+key and value, with multiplicity. No offset, row id or wall time is in it. Digests compare at equal partition count.
 """
 
 from collections.abc import Iterable

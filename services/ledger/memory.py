@@ -1,4 +1,4 @@
-"""The books in memory: the same fold on dictionaries, one record at a time. The reference that stores are held against."""
+"""The books in memory: the same fold on dictionaries, one record at a time. What stores are held against."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """The derived events, snapshots and dead letters that the ledger sends.
 
-Hot path: their JSON is written by template, a third of the time that a dictionary and an encoder take; whatever could need
-escaping goes through an encoder, the rest has patterns that exclude it. Tests read each kind back with its model.
+Hot path: their JSON is written by template, a third of the time that a dictionary and an encoder take; whatever could
+need escaping goes through an encoder, the rest has patterns that exclude it. Tests read each kind back with its model.
 """
 
 from dataclasses import dataclass

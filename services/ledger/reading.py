@@ -15,8 +15,8 @@ _validate = lifecycle_events.validate_json
 def read(record: Record) -> Envelope:
     """The event of a record of `loans.lifecycle.v1`.
 
-    Unreadable: no valid CloudEvents envelope, or a key that is not its subject. NotUnderstood: an unknown type, version,
-    field or value, which may come from a newer writer. Structured and binary mode are both read.
+    Unreadable: no valid CloudEvents envelope, or a key that is not its subject. NotUnderstood: an unknown type,
+    version, field or value, which may come from a newer writer. Structured and binary mode are both read.
     """
     value = record.value
     if value is None:

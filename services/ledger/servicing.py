@@ -1,8 +1,8 @@
 """Facts change a loan and make a journal: the rules of servicing, pure and in place (architecture, part 6).
 
-A loan's life is the sequence of its facts and of its instalments falling due, ordered by key = 2 x value date, plus one for a
-due date: on a due date payments come before the instalment falls due. A fact whose key is below the last one folded is
-backdated: the loan is folded anew and the difference of the two journals is booked (D12).
+A loan's life is the sequence of its facts and of its instalments falling due, ordered by key = 2 x value date, plus one
+for a due date: on a due date payments come before the instalment falls due. A fact whose key is below the last one
+folded is backdated: the loan is folded anew and the difference of the two journals is booked (D12).
 """
 
 from collections.abc import Iterable, Sequence
@@ -201,7 +201,7 @@ def backdated_due(loan: Loan, before: int) -> bool:
 
 
 def fold(number: int, loan_id: str, facts: Iterable[Fact], *, before: int) -> tuple[Loan, Journal]:
-    """The loan and its whole journal from its facts in any order, with every instalment due before `before` fallen due."""
+    """The loan and its whole journal from its facts in any order; instalments due before `before` have fallen due."""
     loan, journal = Loan(number, loan_id), Journal()
     for fact in sorted(facts, key=key_of):  # stable: facts of one date keep their order of arrival
         if not isinstance(fact, ContractFact):
@@ -212,8 +212,8 @@ def fold(number: int, loan_id: str, facts: Iterable[Fact], *, before: int) -> tu
 
 
 def difference(new: Sequence[JournalLine], old: Sequence[JournalLine]) -> Journal:
-    """The lines that turn the journal `old` into `new`, net per value date and pair of accounts; a line that is taken back
-    is booked on opposite sides. In a fixed order."""
+    """The lines that turn the journal `old` into `new`, net per value date and pair of accounts; a line that is taken
+    back is booked on opposite sides. In a fixed order."""
     net: dict[tuple[int, int, int, int], int] = {}
     for lines, sign in ((new, 1), (old, -1)):
         for line in lines:

@@ -21,17 +21,20 @@ CLAIM = """
 UPDATE position p SET epoch = p.epoch + 1, halted = NULL
 FROM (SELECT partition FROM position WHERE partition = ANY($1::smallint[]) ORDER BY partition FOR UPDATE) q
 WHERE p.partition = q.partition
-RETURNING p.partition, epoch, next_offset, resume_loan, last_offset, last_leaf, tree_size, tree_frontier, outbox_next, open_date, halted
+RETURNING p.partition, epoch, next_offset, resume_loan, last_offset, last_leaf, tree_size, tree_frontier, outbox_next,
+    open_date, halted
 """
 POSITION = """
-SELECT partition, epoch, next_offset, resume_loan, last_offset, last_leaf, tree_size, tree_frontier, outbox_next, open_date, halted
+SELECT partition, epoch, next_offset, resume_loan, last_offset, last_leaf, tree_size, tree_frontier, outbox_next,
+    open_date, halted
 FROM position WHERE partition = $1
 """
 LOCK_POSITION = POSITION + " FOR UPDATE"
 HALT = "UPDATE position SET halted = $2 WHERE partition = $1"
 # Compare-and-set on epoch and old position: a zombie, or a second writer, changes nothing.
 ADVANCE = """
-UPDATE position SET next_offset = $4, resume_loan = $5, last_offset = $6, last_leaf = $7, tree_size = $8, tree_frontier = $9,
+UPDATE position SET
+    next_offset = $4, resume_loan = $5, last_offset = $6, last_leaf = $7, tree_size = $8, tree_frontier = $9,
     outbox_next = $10, open_date = $11, events = events + $12, duplicates = duplicates + $13, holes = holes + $14
 WHERE partition = $1 AND epoch = $2 AND next_offset = $3
 """
@@ -302,7 +305,8 @@ class LedgerTransaction:
             [loan.number for loan in loans],
         )
         await self.connection.executemany(
-            'INSERT INTO suspense (partition, "offset", loan, event_id, amount, currency) VALUES ($1, $2, $3, $4, $5, $6)',
+            'INSERT INTO suspense (partition, "offset", loan, event_id, amount, currency)'
+            " VALUES ($1, $2, $3, $4, $5, $6)",
             [
                 (self.partition, offset, loan.number, event_id, amount, currency)
                 for loan in loans
@@ -325,7 +329,8 @@ class LedgerTransaction:
             [(partition, p.loan_id, p.first_offset, p.reason, _date(p.since)) for p in unit.parked.values()],
         )
         await self.connection.executemany(
-            'INSERT INTO parked_event (partition, "offset", loan_id, event_id, arrived, record) VALUES ($1, $2, $3, $4, $5, $6)',
+            'INSERT INTO parked_event (partition, "offset", loan_id, event_id, arrived, record)'
+            " VALUES ($1, $2, $3, $4, $5, $6)",
             [(partition, h.offset, h.loan_id, h.event_id, _date(h.arrived), h.leaf) for h in unit.held],
         )
 

@@ -23,7 +23,7 @@ from shared.streams.transport import Batch
 
 log = telemetry.logger(__name__)
 PROCESSOR = "ledger"
-SNAPSHOT_SECONDS_BUSY = 10.0
+SNAPSHOT_SECONDS_BUSY = 30.0
 """Under load a loan's snapshot is sent at most this often: later events of the same loan then cost no further one."""
 SNAPSHOT_SECONDS = 0.25
 COLLECT_SECONDS = 30.0
@@ -219,8 +219,8 @@ class LedgerWorker:
     async def keep_house(self) -> None:
         """Between batches: collect garbage; when no batch came for a moment, send the snapshots that are left.
 
-        Automatic collection is off: inside a batch it would walk tens of thousands of live events again and again (half of
-        the decoding time), and what a batch leaves behind has no cycles.
+        Automatic collection is off: inside a batch it would walk tens of thousands of live events again and again (half
+        of the decoding time), and what a batch leaves behind has no cycles.
         """
         collected = time.monotonic()
         while True:

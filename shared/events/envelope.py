@@ -71,6 +71,6 @@ def new_event_id() -> str:
 
 def derived_event_id(cause: str, partition: int, loan: str, index: int) -> str:
     """The id of an event that follows from another: a hash of (causing id, source partition, loan id or `-`, index), so
-    that a relay that publishes again after a crash, and a replay, give the same id. Formatted as a UUIDv8 (RFC 9562)."""
+    that a relay that publishes again after a crash, and a replay, give the same id. A UUIDv8 (RFC 9562) in form."""
     digest = hashlib.sha256(f"{cause}\x00{partition}\x00{loan}\x00{index}".encode()).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-a{digest[17:20]}-{digest[20:32]}"

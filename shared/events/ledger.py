@@ -33,8 +33,10 @@ class BusinessDate(Data):
 
 
 class Release(Data):
-    """A parked loan is folded on from `first_held_offset`, in order, booked on the open date (D9). `held_reason` repeats why
-    it was parked, so that a replay by an engine that knows better parks it there all the same, and says the same."""
+    """A parked loan is folded on from `first_held_offset`, in order, booked on the open date (D9).
+
+    `held_reason` repeats why it was parked: a replay by an engine that knows better parks it there all the same.
+    """
 
     first_held_offset: Offset
     held_reason: Reason

@@ -1,4 +1,4 @@
-"""What origination states about a loan on `loans.lifecycle.v1`: the contract with its whole terms, and the money paid out."""
+"""What origination states about a loan on `loans.lifecycle.v1`: the contract, its whole terms, the money paid out."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ class Terms(Data):
 
     kind: equal-instalment (等额本息, annuity) or equal-principal (等额本金). A rate of "0" makes either one zero-interest.
     Instalment k falls due `every` x (k-1) `unit`s after `first_due_date`; a day that the month lacks is its last day.
-    day_count: `30/360` (ISDA 2006 4.16(f), 30/360) or `actual/365` (4.16(d), Actual/365 Fixed), from due date to due date.
+    day_count: `30/360` (ISDA 2006 4.16(f)) or `actual/365` (4.16(d), Actual/365 Fixed), from due date to due date.
     rounding: how a fraction of a minor unit rounds; the last instalment takes what rounding left.
     allocation: the order in which a repayment is used; see services/ledger/allocation.py.
     arrears_materiality: past due only counts in days once more than this amount is overdue.

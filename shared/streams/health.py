@@ -1,4 +1,4 @@
-"""What a worker serves over HTTP: /metrics, /healthz (the loop is alive), /readyz (positions claimed, schema current)."""
+"""What a worker serves over HTTP: /metrics, /healthz (the loop is alive), /readyz (positions claimed)."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from shared.telemetry import METRICS_CONTENT_TYPE, exposition
 async def serve_health(
     host: str, port: int, *, not_ready: Callable[[], str | None], refresh: Callable[[], None]
 ) -> web.AppRunner:
-    """Serve until `cleanup` of the returned runner. `not_ready` says why, or None; `refresh` sets gauges before a scrape."""
+    """Serve until `cleanup` of the returned runner. `not_ready` says why, or None; `refresh` precedes a scrape."""
 
     async def metrics(_: web.Request) -> web.Response:
         refresh()

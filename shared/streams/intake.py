@@ -1,4 +1,4 @@
-"""What becomes of one record: accepted, dropped as a duplicate, set aside as a conflict, held behind a parked loan, or dead.
+"""What becomes of a record: accepted, dropped as a duplicate, set aside as a conflict, held behind a parked loan, dead.
 
 Pure: no I/O, no clock. The domain is behind `Core`; the batch processor hosts both (D7, D9, D10).
 """
@@ -143,8 +143,8 @@ class Intake:
     """Classifies the records of one partition and lets the core fold what is accepted."""
 
     def __init__(self, core: Core, *, holds: Mapping[int, str], retried: frozenset[int]) -> None:
-        """`holds`: first held offset → reason, of every release in the log (a replay parks there, whatever it knows now).
-        `retried`: offsets that a later event reads again. Both are empty for a live worker."""
+        """`holds`: first held offset → reason, of every release in the log (a replay parks there, whatever it knows
+        now). `retried`: offsets that a later event reads again. Both are empty for a live worker."""
         self.core = core
         self.holds = holds
         self.retried = retried
@@ -275,7 +275,7 @@ class Intake:
         self.unit.messages.append(self.core.unparked_message(parked, cause))
 
     def retry(self, item: Item, dead: Item | None, leaf_of_dead: bytes | None) -> None:
-        """Read a dead letter again with the engine of now, or settle it as replaced; it stays dead if it is still unreadable."""
+        """Read a dead letter again with the engine of now, or settle it as replaced. Still unreadable: still dead."""
         record, event, _ = item
         assert event is not None
         leaf = canonical(record)

@@ -195,17 +195,17 @@ class KafkaPublisher:
         now = int(time.time() * 1000)
         open_batches: dict[tuple[str, int], Any] = {}
         sent: list[asyncio.Future[Any]] = []
-        for message in messages:
-            at = (message.topic, message.partition)
-            _require_size(message)
-            record = {"timestamp": now, "key": message.key, "value": message.value, "headers": list(message.headers)}
+        for topic, partition, key, value, headers in messages:
+            if len(value or b"") + len(key or b"") > MESSAGE_BYTES_MAX:
+                raise ValueError(f"A message for {topic} is larger than {MESSAGE_BYTES_MAX} bytes.")
+            at = (topic, partition)
             batch = open_batches.get(at)
             if batch is None:
                 batch = open_batches[at] = producer.create_batch()
-            if batch.append(**record) is None:  # full
+            if batch.append(timestamp=now, key=key, value=value, headers=headers) is None:  # full
                 sent.append(await self._hand_over(batch, *at))
                 batch = open_batches[at] = producer.create_batch()
-                taken = batch.append(**record)
+                taken = batch.append(timestamp=now, key=key, value=value, headers=headers)
                 assert taken is not None, "an empty batch takes any one record"
         for at, batch in open_batches.items():
             batch.close()
@@ -269,8 +269,3 @@ async def _give_up(producer: Any) -> None:
     with contextlib.suppress(KafkaError, TimeoutError):
         async with asyncio.timeout(CLOSE_SECONDS):
             await producer.client.close()
-
-
-def _require_size(message: Message) -> None:
-    if len(message.value or b"") + len(message.key or b"") > MESSAGE_BYTES_MAX:
-        raise ValueError(f"A message for {message.topic} is larger than {MESSAGE_BYTES_MAX} bytes.")

@@ -62,7 +62,7 @@ class Clock(Protocol):
 
 
 class FencedError(Exception):
-    """Another owner has claimed the partition, or the publisher's name: write nothing more, claim again if still assigned."""
+    """Another owner has the partition, or the publisher's name: write nothing more, claim again if still assigned."""
 
 
 class HaltedPartition(Exception):

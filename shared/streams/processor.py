@@ -1,6 +1,6 @@
-"""A batch of one partition becomes one transaction (D6): lock, drop what is below the position, fold, write, advance, commit.
+"""A batch of one partition becomes one transaction (D6): lock, drop what was taken before, fold, write, advance, commit.
 
-The hosts (Faust worker, replay, tests) hand over batches; the service's fold is behind `Hosted`, its tables behind `Store`.
+The hosts (Faust worker, replay, tests) hand over batches; the service's fold is a `Hosted`, its tables are a `Store`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -97,6 +97,10 @@ class Hosted(Protocol):
         """Start a unit and fetch what these records will touch."""
         ...
 
+    def take_at_once(self, item: Item) -> bool:
+        """Fold one record if nothing has to be fetched for it; False: it was not folded, use `take`."""
+        ...
+
     async def take(self, transaction: Any, item: Item, resume: int | None) -> int | None:
         """Fold one record. A number: the record is not finished, commit and call again with it."""
         ...
@@ -147,24 +151,27 @@ class Owned:
 
 
 async def check_log(log_port: Log, topic: str, position: Position) -> None:
-    """The log must still be the one that the position stands for: not truncated below it, not shorter, and with the same
-    record before it. Raises HaltedPartition naming what is wrong and what to do."""
+    """The log must still be the one that the position stands for: not truncated below it, not shorter, and with the
+    same record before it. Raises HaltedPartition naming what is wrong and what to do."""
     start, end = await log_port.bounds(topic, position.partition)
     where = f"{topic}/{position.partition}"
     if start > position.next_offset:
         raise HaltedPartition(
-            f"log truncated: {where} starts at {start}, the books need {position.next_offset}; restore the topic's records"
+            f"log truncated: {where} starts at {start}, the books need {position.next_offset}; "
+            "restore the topic's records"
         )
     if end < position.next_offset:
         raise HaltedPartition(
-            f"log replaced: {where} ends at {end}, the books stand at {position.next_offset}; restore the topic or start a new book"
+            f"log replaced: {where} ends at {end}, the books stand at {position.next_offset}; "
+            "restore the topic or start a new book"
         )
     if position.last_offset is None or position.last_leaf is None or position.last_offset < start:
         return
     record = await log_port.read_one(topic, position.partition, position.last_offset)
     if record is None or leaf_hash(canonical(record)) != position.last_leaf:
         raise HaltedPartition(
-            f"log replaced: the record at {where}/{position.last_offset} is not the one in the books; restore the topic or start a new book"
+            f"log replaced: the record at {where}/{position.last_offset} is not the one in the books; "
+            "restore the topic or start a new book"
         )
 
 
@@ -172,7 +179,7 @@ class Processor:
     """Runs the transactions of the partitions it has claimed."""
 
     def __init__(self, *, topic: str, store: Store, log_port: Log, clock: Clock, host: Any, on_commit: Any) -> None:
-        """`host(partition)` makes the fold of a partition; `on_commit(owned, sequence, messages)` hears of each commit."""
+        """`host(partition)` makes a partition's fold; `on_commit(owned, sequence, messages)` hears of each commit."""
         self.topic = topic
         self.store = store
         self.log_port = log_port
@@ -184,7 +191,7 @@ class Processor:
         self.counts = Counts()
 
     async def claim(self, partitions: Sequence[int]) -> dict[int, Position]:
-        """Take the partitions over (epoch + 1), forget the others; a partition whose log is not the one it was is halted."""
+        """Take the partitions over (epoch + 1), forget the others; one whose log is not the one it was is halted."""
         positions = await self.store.claim(sorted(partitions))
         reach("claim.after-epoch")
         self.owned, self.halted = {}, {}
@@ -209,8 +216,8 @@ class Processor:
         await self.store.halt(partition, reason)
 
     async def process(self, partition: int, epoch: int, records: Sequence[Record]) -> bool:
-        """Take a batch in, in as many transactions as it needs. False: the batch does not start at the position, and the
-        host must seek to it and fetch again (nothing was taken). Raises FencedError when the claim is lost."""
+        """Take a batch in, in as many transactions as it needs. False: the batch does not start at the position, and
+        the host must seek to it and fetch again (nothing was taken). Raises FencedError when the claim is lost."""
         owned = self.owned.get(partition)
         if owned is None or owned.position.epoch != epoch:
             self.counts.stale += 1
@@ -251,8 +258,8 @@ class Processor:
         """A batch starts at `first`, not at the position. True: what lies between are transaction markers, go on.
         False: fetch again from the position. A log that is no longer what it was halts the partition.
 
-        `certain`: the batch is known to follow the last one taken, with nothing dropped between; otherwise the log itself
-        is asked what comes after the position.
+        `certain`: the batch is known to follow the last one taken, with nothing dropped between; otherwise the log
+        itself is asked what comes after the position.
         """
         owned = self.owned[partition]
         position = owned.position
@@ -334,7 +341,10 @@ class Processor:
         self, hosted: Hosted, transaction: Any, items: Sequence[Item], resume: int | None
     ) -> tuple[int, int | None]:
         """Fold records until the batch or the transaction's share of a long closing ends: (records taken, resume)."""
+        take_at_once = hosted.take_at_once
         for n, item in enumerate(items):
+            if take_at_once(item):
+                continue
             resume = await hosted.take(transaction, item, resume)
             if resume is not None:
                 return n, resume

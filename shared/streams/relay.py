@@ -1,7 +1,7 @@
 """The relay of one claimed partition: derived events in order, snapshots of what changed (D8).
 
-Publishes from memory right after the commit; after a crash the next owner publishes again from the mark, and readers drop
-by id what they had. The publisher's transactional id is the partition's, so that a zombie is refused by the broker.
+Publishes from memory right after the commit; after a crash the next owner publishes again from the mark, and readers
+drop by id what they had. The publisher's transactional id is the partition's: the broker refuses a zombie.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ class PartitionRelay:
             self._wake.set()
 
     def hand_over_snapshots(self, next_offset: int, messages: Iterable[Message]) -> None:
-        """Snapshots of every loan changed below `next_offset`; the relay takes one set at a time (see `wants_snapshots`)."""
+        """Snapshots of every loan changed below `next_offset`; one set at a time (see `wants_snapshots`)."""
         assert self._snapshots is None
         self._snapshots = (next_offset, list(messages))
         self._idle.clear()

@@ -19,7 +19,7 @@ POLL_MS = 500
 
 @dataclass(slots=True)
 class Holds:
-    """What later events of the log say about earlier records of a partition: parked until released, dead until retried."""
+    """What later events say about earlier records of a partition: parked until released, dead until retried."""
 
     released: dict[int, str] = field(default_factory=dict)
     retried: set[int] = field(default_factory=set)

@@ -1,7 +1,8 @@
 """Faust fed with whole partition batches, from positions that the database owns (D6).
 
-Stock Faust hands over one message at a time and acknowledges what its handlers did not finish; here it assigns partitions,
-keeps the group alive and hands over lists of records. Topics are `acks=False`; Kafka's committed offsets are not used.
+Stock Faust hands over one message at a time and acknowledges what its handlers did not finish; here it assigns
+partitions, keeps the group alive and hands over lists of records. Topics are `acks=False`; Kafka's committed offsets
+are not used.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from faust.types.tuples import TP, ConsumerMessage
 from shared.streams.ports import Record
 
 FETCH_WAIT_MS = 50
-"""How long the broker may hold an empty fetch: a newly written record is handed over within about this time at worst."""
+"""How long the broker may hold an empty fetch: about the longest wait of a record that was just written."""
 
 
 BATCHES_AHEAD_MAX = 4
@@ -116,7 +117,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             return offsets
 
     async def seek_anew(self, offsets: Mapping[TP, int]) -> None:
-        """Seek, and begin a new run of each partition: what was fetched before or around the seek is not handed over."""
+        """Seek, and begin a new run of each partition: what was fetched before the seek is not handed over."""
         for tp in offsets:
             self.runs[tp] = self.runs.get(tp, 0) + 1
         await self.seek_wait(offsets)

@@ -119,5 +119,5 @@ CREATE TABLE outbox (
     messages  bytea    NOT NULL,
     PRIMARY KEY (partition, sequence)
 );
--- The rows live for a moment: compressing them (pglz, where the server has no lz4) would cost more than writing them.
+-- The value is compressed already.
 ALTER TABLE outbox ALTER COLUMN messages SET STORAGE EXTERNAL;
