@@ -202,10 +202,10 @@ class KafkaPublisher:
             batch = open_batches.get(at)
             if batch is None:
                 batch = open_batches[at] = producer.create_batch()
-            if batch.append(timestamp=now, key=key, value=value, headers=headers) is None:  # full
+            if batch.append(timestamp=now, key=key, value=value, headers=list(headers)) is None:  # full
                 sent.append(await self._hand_over(batch, *at))
                 batch = open_batches[at] = producer.create_batch()
-                taken = batch.append(timestamp=now, key=key, value=value, headers=headers)
+                taken = batch.append(timestamp=now, key=key, value=value, headers=list(headers))
                 assert taken is not None, "an empty batch takes any one record"
         for at, batch in open_batches.items():
             batch.close()
