@@ -1,8 +1,8 @@
 """Seeded loan histories as events of the log of record: for benchmarks, tests and whoever wants to try the books.
 
-The same seed gives the same bytes. Payments come early, late, in parts, too much; some are taken back; every calendar day of
-the period is closed. `trouble` adds what the log of record must survive: repeated and conflicting ids, unreadable records,
-money for unknown loans, backdated facts, loans whose events break an invariant.
+The same seed gives the same bytes. Payments come early, late, in parts, too much; some are taken back; every calendar
+day of the period is closed. `trouble` adds what the log of record must survive: repeated and conflicting ids,
+unreadable records, money for unknown loans, backdated facts, loans whose events break an invariant.
 """
 
 import random
@@ -64,7 +64,7 @@ class History:
                 yield from self._grant(f"{self.name}{number:07d}", day, n)
             started = until
             for loan_id, amount, k in self._due.pop(n, []):
-                yield from self._pay(loan_id, amount, day, n, k)
+                yield from self._pay(loan_id, amount, n, k)
             yield from self._trouble(day)
             yield from self._broadcast("ledger.BusinessDateClosed.v1", day)
 
@@ -126,7 +126,7 @@ class History:
             if when < self.days:
                 self._due.setdefault(max(when, n + 1), []).append((loan_id, share, k))
 
-    def _pay(self, loan_id: str, amount: int, day: date, n: int, k: int) -> Iterator[Produced]:
+    def _pay(self, loan_id: str, amount: int, n: int, k: int) -> Iterator[Produced]:
         pick, chance = self._random, self._random.random()
         if chance < 0.03:
             return

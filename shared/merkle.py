@@ -68,8 +68,8 @@ class Tree:
     def append(self, hashes: Iterable[bytes]) -> None:
         """Add leaf hashes in order."""
         peaks, size = self.peaks, self.size
-        for node in hashes:
-            bits = size
+        for leaf in hashes:
+            node, bits = leaf, size
             while bits & 1:
                 node = sha256(b"\x01" + peaks.pop() + node).digest()
                 bits >>= 1

@@ -1,7 +1,7 @@
 """The peer: stock Faust writing the same postings with the same fold, encoders and tables, in its documented idioms.
 
-`python -m lendlog.bench.faust_peer event|take`: one event a transaction, or `take(1000)` a transaction. It sends no derived
-events and no snapshots, which favours it. It also loses what its handlers did not finish; that is not measured here.
+`python -m lendlog.bench.faust_peer event|take`: one event a transaction, or `take(1000)` a transaction. It sends no
+derived events and no snapshots, which favours it. It also loses what its handlers did not finish: not measured here.
 """
 
 import sys

@@ -1,8 +1,9 @@
-"""`lendlog bench spine`: a backlog on the log to committed, balanced, relayed books, beside stock Faust in the same run.
+"""`lendlog bench spine`: a backlog on the log to committed, balanced, relayed books, and stock Faust beside it.
 
-The clock starts when every worker has claimed its partitions (what the first did until then is not counted) and stops when lag is zero, every derived event is published
-and every changed loan's snapshot too. Then the books' digest must equal a replay's. The peers work on the same log, into
-schemas of their own, with the same number of processes, for a fixed time; their rate is what they committed in it.
+The clock starts when every worker has claimed its partitions (what the first did until then is not counted) and stops
+when lag is zero, every derived event is published and every changed loan's snapshot too. Then the books' digest must
+equal a replay's. The peers work on the same log, into schemas of their own, with the same number of processes, for a
+fixed time; their rate is what they committed in it.
 """
 
 import asyncio
@@ -171,8 +172,10 @@ def _require_alive(running: list[Any], folder: Path) -> None:
 async def _sizes(connection: Any) -> dict[str, Any]:
     """Bytes per posting and per stored event, indexes included."""
     row = await connection.fetchrow(
-        "SELECT (SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'posting'::regclass) AS posting_bytes,"
-        " (SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'event'::regclass) AS event_bytes,"
+        "SELECT (SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits"
+        " WHERE inhparent = 'posting'::regclass) AS posting_bytes,"
+        " (SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits"
+        " WHERE inhparent = 'event'::regclass) AS event_bytes,"
         " (SELECT count(*) FROM posting) AS postings, (SELECT count(*) FROM event) AS events"
     )
     return {

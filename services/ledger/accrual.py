@@ -2,8 +2,8 @@
 
 An instalment of interest I over a period of d days (from the due date before it, or the disbursement, up to its own)
 earns I/d on each date of [from, due). All instalments of one currency and one d form a group; what a date earns is
-(sum of I + carried remainder) // d. An instalment that enters late or leaves late settles the days through the remainder, so
-that in the end it has earned I, no more and no less.
+(sum of I + carried remainder) // d. An instalment that enters late or leaves late settles the days through the
+remainder, so that in the end it has earned I, no more and no less.
 """
 
 from collections.abc import MutableMapping

@@ -3,7 +3,7 @@
 | name in the terms | order |
 | --- | --- |
 | `instalment-interest-principal` | oldest instalment first, in each: interest, principal; future ones the same way |
-| `due-interest-principal` | as above for instalments due by the payment's date; then all future principal; then interest |
+| `due-interest-principal` | as above for what is due by the payment's date; then future principal; then interest |
 
 Both as Apache Fineract names them without fees and penalties (PENALTIES_FEES_INTEREST_PRINCIPAL_ORDER and
 DUE_PENALTY_FEE_INTEREST_PRINCIPAL_IN_ADVANCE_PRINCIPAL_PENALTY_FEE_INTEREST). "Due by the date" includes

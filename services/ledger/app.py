@@ -83,8 +83,8 @@ def build(settings: ServiceSettings) -> faust.App:
     """The Faust app with its one agent."""
     process = Process(settings)
     app = process.app
-    app.on_start = process.start
-    app.on_shutdown = process.stop
+    app.on_start = process.start  # type: ignore[method-assign] # Faust's own hooks; app.task runs after the first claim
+    app.on_shutdown = process.stop  # type: ignore[method-assign]
 
     @app.agent(process.lifecycle)
     async def post_entries(batches: Any) -> None:
@@ -93,7 +93,7 @@ def build(settings: ServiceSettings) -> faust.App:
             await process.worker.take(batch)
             consumer.ahead = max(0, consumer.ahead - 1)
 
-    @app.task
+    @app.task  # type: ignore[untyped-decorator]
     async def keep_house() -> None:
         await process.worker.keep_house()
 

@@ -207,10 +207,9 @@ class Book:
         )
 
     def _post(self, number: int, lines: Journal, offset: int) -> None:
-        booked, partition, add, n = self._date(self.open_day or 0), self.partition, self.rows.postings.append, 0
-        for debit, credit, amount, currency, effective in lines:
+        booked, partition, add = self._date(self.open_day or 0), self.partition, self.rows.postings.append
+        for n, (debit, credit, amount, currency, effective) in enumerate(lines):
             add((number, offset, amount, self._date(effective), booked, n, debit, credit, currency, partition))
-            n += 1
 
     def _date(self, ordinal: int) -> date:
         day = self._dates.get(ordinal)

@@ -109,7 +109,8 @@ async def _add_partition(digest: Digest, connection: Any, partition: int) -> Non
     digest.events += await connection.fetchval(f"SELECT count(*) FROM event_p{partition:d}")
     lines: dict[int, list[Line]] = {}
     cursor = connection.cursor(
-        f"SELECT p.loan, e.event_id, debit, credit, amount, currency, p.effective_date, p.booking_date FROM posting_p{partition:d} p"
+        "SELECT p.loan, e.event_id, debit, credit, amount, currency, p.effective_date, p.booking_date"
+        f" FROM posting_p{partition:d} p"
         f' LEFT JOIN event_p{partition:d} e USING ("offset") ORDER BY p.loan, p."offset", n',
         prefetch=20_000,
     )

@@ -106,7 +106,8 @@ def entry(
     postings = ",".join(
         [
             f'{{"debit":"{NAMES[line.debit]}","credit":"{NAMES[line.credit]}",'
-            f'"amount":"{decimal_text(line.amount, code)}","currency":"{code}","effective_date":"{iso(line.effective)}"}}'
+            f'"amount":"{decimal_text(line.amount, code)}","currency":"{code}",'
+            f'"effective_date":"{iso(line.effective)}"}}'
             for line in lines
             for code in (code_of(line.currency),)
         ]

@@ -230,7 +230,7 @@ class LedgerPartition:
         """Everything of this transaction, by COPY."""
         await transaction.write(self.book.rows, self.intake.unit, self.book)
 
-    def committed(self, next_offset: int) -> None:
+    def committed(self, next_offset: int) -> None:  # noqa: ARG002 - the port's; only other hosts need it
         """Remember what changed for the snapshots; let the oldest cached loans go."""
         book = self.book
         self.changed.update(book.rows.figures)

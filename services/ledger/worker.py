@@ -178,7 +178,7 @@ class LedgerWorker:
         if (relay := self.relays.get(partition)) and relay.backlog > BACKLOG_MAX:
             await relay.idle()
 
-    def current_run(self, partition: int) -> int:
+    def current_run(self, partition: int) -> int:  # noqa: ARG002 - the host's function has it
         """The consumer's current run of a partition; replaced by the host."""
         raise AssertionError("the host sets current_run")
 
@@ -213,7 +213,9 @@ class LedgerWorker:
             return
         self._snapshots_at[partition] = now
         changed, hosted.changed = hosted.changed, {}
-        states = [messages.snapshot(*figures, partition, self.topics) for figures in changed.values()]
+        states = [
+            messages.snapshot(loan, figures, day, partition, self.topics) for loan, figures, day in changed.values()
+        ]
         relay.hand_over_snapshots(owned.position.next_offset, states)
 
     async def keep_house(self) -> None:

@@ -14,7 +14,7 @@ AnnualRate = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]?)(\.[0-9]
 class Terms(Data):
     """The complete terms of a loan, frozen into its contract.
 
-    kind: equal-instalment (等额本息, annuity) or equal-principal (等额本金). A rate of "0" makes either one zero-interest.
+    kind: equal-instalment (等额本息, annuity) or equal-principal (等额本金). A rate of "0" makes either zero-interest.
     Instalment k falls due `every` x (k-1) `unit`s after `first_due_date`; a day that the month lacks is its last day.
     day_count: `30/360` (ISDA 2006 4.16(f)) or `actual/365` (4.16(d), Actual/365 Fixed), from due date to due date.
     rounding: how a fraction of a minor unit rounds; the last instalment takes what rounding left.

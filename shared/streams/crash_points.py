@@ -33,7 +33,7 @@ _log: Path | None = None
 
 def arm(specification: str | None, log: Path | None = None) -> None:
     """Arm `point:n` (n-th passing, from 1); None disarms. The point must be in POINTS."""
-    global _log
+    global _log  # noqa: PLW0603 - a crash point is a property of the process
     _armed.clear()
     _passed.clear()
     _log = log

@@ -1,9 +1,9 @@
-"""A batch of one partition becomes one transaction (D6): lock, drop what was taken before, fold, write, advance, commit.
+"""A batch of one partition becomes one transaction (D6): lock, drop what was taken, fold, write, advance, commit.
 
 The hosts (Faust worker, replay, tests) hand over batches; the service's fold is a `Hosted`, its tables are a `Store`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -131,7 +131,9 @@ class Counts:
     redelivered: int = 0
     duplicates: int = 0
     holes: int = 0
+    conflicts: int = 0
     dead: int = 0
+    found: int = 0
     fenced: int = 0
     retried: int = 0
     stale: int = 0
@@ -147,7 +149,8 @@ class Owned:
     hosted: Hosted
     tree: Tree
     loaded: bool = False
-    published: list[tuple[int, list[Message]]] = field(default_factory=list)
+    torn: bool = False
+    """A transaction began and has not been seen to commit: what is in memory counts for nothing until `_recover`."""
 
 
 async def check_log(log_port: Log, topic: str, position: Position) -> None:
@@ -186,6 +189,7 @@ class Processor:
         self.clock = clock
         self._host = host
         self._on_commit = on_commit
+        self._on_found = on_found
         self.owned: dict[int, Owned] = {}
         self.halted: dict[int, str] = {}
         self.counts = Counts()
@@ -195,8 +199,12 @@ class Processor:
         positions = await self.store.claim(sorted(partitions))
         reach("claim.after-epoch")
         self.owned, self.halted = {}, {}
-        for position in positions:
-            await self._own(position)
+        try:
+            for position in positions:
+                await self._own(position)
+        except BaseException:
+            self.owned = {}  # half a claim is none: the host claims again, or ends
+            raise
         return {p.partition: p for p in positions}
 
     async def _own(self, position: Position) -> None:
@@ -229,8 +237,11 @@ class Processor:
         self.counts.seconds["decode"] += perf_counter() - started
         self.counts.redelivered += len(records) - len(items)
         failures = 0
-        while items:
+        while items := _from(items, owned.position.next_offset):
             try:
+                if owned.torn:
+                    await self._recover(owned)
+                    continue
                 await self._step(owned, items)
                 failures = 0
             except RetryableError as error:
@@ -242,13 +253,10 @@ class Processor:
                 if failures > RETRIES_MAX:
                     raise
                 await self.clock.sleep(RETRY_SECONDS if failures > 1 else 0)
-                await self._recover(owned)
             except FencedError:
                 self.counts.fenced += 1
                 self.owned.pop(partition, None)
                 raise
-            first = owned.position.next_offset
-            items = [item for item in items if item.record.offset >= first] if items[-1].record.offset >= first else []
         return True
 
     def _contiguous(self, owned: Owned, records: Sequence[Record]) -> bool:
@@ -281,18 +289,21 @@ class Processor:
         return True
 
     async def _recover(self, owned: Owned) -> None:
-        """After a failure: the position row tells what was committed (an ambiguous commit included)."""
-        partition, epoch = owned.position.partition, owned.position.epoch
-        try:
-            position = await self.store.position(partition)
-        except RetryableError:
-            return
-        if position.epoch != epoch:
-            raise FencedError(f"partition {partition} has epoch {position.epoch}, not {epoch}")
+        """After an abandoned transaction: the position row tells what was committed, an ambiguous commit included."""
+        before = owned.position
+        position = await self.store.position(before.partition)
+        if position.epoch != before.epoch:
+            raise FencedError(f"partition {before.partition} has epoch {position.epoch}, not {before.epoch}")
         owned.hosted.forget()
         owned.loaded = False
+        if position.outbox_next != before.outbox_next:
+            self.counts.found += 1
+            log.warning("a commit without an answer went through", partition=before.partition)
+            if self._on_found is not None:
+                await self._on_found(owned, before.outbox_next)
         owned.position = position
         owned.tree = Tree(position.tree_size, position.frontier)
+        owned.torn = False
 
     async def _step(self, owned: Owned, items: Sequence[Item]) -> None:
         """One transaction; run again with the known duplicates where the optimistic one met any (D7)."""
@@ -305,6 +316,7 @@ class Processor:
 
     async def _transact(self, owned: Owned, items: Sequence[Item], look_up: Sequence[str] | None) -> None:
         position, hosted = owned.position, owned.hosted
+        owned.torn = True
         reach("batch.before-begin")
         seconds, at = self.counts.seconds, [perf_counter()]
 
@@ -313,7 +325,8 @@ class Processor:
             seconds[stage] += at[-1] - at[-2]
 
         async with self.store.transaction(position.partition, position.epoch) as transaction:
-            if transaction.position.next_offset > position.next_offset:
+            stored = transaction.position
+            if stored.next_offset > position.next_offset or stored.resume != position.resume:
                 raise RetryableError("the position moved: an earlier commit went through")
             reach("batch.after-lock")
             if not owned.loaded:
@@ -382,10 +395,19 @@ class Processor:
         position.last_offset, position.last_leaf = step.last_offset, step.last_leaf
         position.tree_size, position.frontier = step.tree_size, step.frontier
         position.outbox_next, position.open_day = step.outbox_next, step.open_day
+        owned.torn = False
         self.counts.events += unit.accepted
         self.counts.transactions += 1
         self.counts.duplicates += unit.duplicates
+        self.counts.conflicts += len(unit.conflicts)
         self.counts.holes += step.holes
         self.counts.dead += len(unit.dead)
         owned.hosted.committed(step.next_offset)
         self._on_commit(owned, sequence, unit.messages)
+
+
+def _from(items: Sequence[Item], offset: int) -> Sequence[Item]:
+    """Those at or above the offset; the same list where that is all of them."""
+    if items and items[0].record.offset < offset:
+        return [item for item in items if item.record.offset >= offset]
+    return items

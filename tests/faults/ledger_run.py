@@ -1,7 +1,7 @@
 """What every fault test does: produce a history, run workers, wait until they are through, and compare five witnesses.
 
-The books' digest = a replay with a batch of one record = a fold in memory; and the derived events on the broker, read without
-what a relay published twice, = what the replay derived.
+The books' digest = a replay with a batch of one record = a fold in memory; and the derived events on the broker, read
+without what a relay published twice, = what the replay derived.
 """
 
 import asyncio
@@ -100,7 +100,8 @@ async def caught_up(place: Place, *, seconds: float = DEADLINE_SECONDS, alive: S
         deadline = time.monotonic() + seconds
         while True:
             rows = await connection.fetch(
-                "SELECT partition, next_offset, halted, outbox_next, outbox_mark, snapshot_mark FROM position JOIN relay USING (partition)"
+                "SELECT partition, next_offset, halted, outbox_next, outbox_mark, snapshot_mark"
+                " FROM position JOIN relay USING (partition)"
             )
             lag = {}
             for row in rows:
