@@ -81,7 +81,7 @@ async def why_entry(connection: Any, partition: int, offset: int, loan_id: str |
         if loan is None:
             return None
         lines = await connection.fetch(_LINES, partition, loan["loan"], offset)
-        if not lines and row["loan"] != loan["loan"]:
+        if not lines and row["loan"] != loan["loan"] and not isinstance(event, BusinessDateClosed):
             return None
         found |= {"loan_id": loan["loan_id"], "postings": [queries.posting(line) for line in lines]}
         if loan["loan"] < 0:

@@ -29,6 +29,8 @@ async def read_partition(
     bootstrap: str, topic: str, partition: int, *, start: int, end: int, batch: int
 ) -> AsyncIterator[list[Record]]:
     """Committed records of [start, end) in lists of at most `batch`, in order."""
+    if start >= end:
+        return  # a consumer that is stopped as soon as it has started raises its own cancellation
     at = TopicPartition(topic, partition)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
