@@ -2,7 +2,10 @@
 
 import asyncio
 import gc
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,8 @@ from shared.streams.topic_admin import verify_topics
 from shared.streams.transport import new_app
 from shared.topics import LIFECYCLE
 
+LEAVE_SECONDS = 8.0
+"""From a signal or a crash to the end; a client whose server is away may wait longer than that."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 log = telemetry.logger(__name__)
 
@@ -35,6 +40,7 @@ class Process:
             bootstrap=settings.kafka_bootstrap,
             claim=self._claim,
             batch_records=settings.batch_records,
+            session_seconds=settings.session_seconds,
         )
         self.lifecycle = self.app.topic(
             settings.topic_prefix + LIFECYCLE.name, key_serializer="raw", value_serializer="records", acks=False
@@ -62,7 +68,11 @@ class Process:
         async def seek(offsets: dict[int, int]) -> None:
             await consumer.seek_anew({faust.types.TP(topic, p): offset for p, offset in offsets.items()})
 
+        async def revoked(*_: Any, **__: Any) -> None:
+            worker.revoked()
+
         worker.seek = seek
+        self.app.on_partitions_revoked.connect(revoked, weak=False)
         self._health = await serve_health(
             settings.host, settings.port, not_ready=worker.not_ready, refresh=worker.refresh_metrics
         )
@@ -101,10 +111,25 @@ def build(settings: ServiceSettings) -> faust.App:
 
 
 class Worker(faust.Worker):
-    """Faust's worker, with our logging instead of its own."""
+    """Faust's worker, with our logging instead of its own, and gone within 10 s whatever its clients wait for."""
 
     def _setup_logging(self) -> None:
         return
+
+    def _schedule_shutdown(self, signal: signal.Signals) -> None:
+        _end_after(LEAVE_SECONDS, 0)
+        super()._schedule_shutdown(signal)
+
+    def _crash(self, reason: BaseException) -> None:
+        _end_after(LEAVE_SECONDS, 1)
+        super()._crash(reason)
+
+
+def _end_after(seconds: float, code: int) -> None:
+    """End the process by force after this time: what is not committed by then is taken in again by the next owner."""
+    timer = threading.Timer(seconds, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
 
 
 def main() -> None:

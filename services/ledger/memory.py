@@ -19,9 +19,10 @@ from shared.streams.ports import Message, Record
 class MemoryBooks:
     """One partition's books. Also serves as its own transaction, in the words of `LedgerTransaction`."""
 
-    def __init__(self, partition: int, topics: Topics) -> None:
+    def __init__(self, partition: int, topics: Topics, **hosted: Any) -> None:
+        """`hosted`: what a replay tells its fold besides (`holds`, `retried`)."""
         self.partition = partition
-        self.hosted = LedgerPartition(partition, topics=topics, closing_chunk=1 << 60, cached_loans=1 << 60)
+        self.hosted = LedgerPartition(partition, topics=topics, closing_chunk=1 << 60, cached_loans=1 << 60, **hosted)
         self.events: dict[str, tuple[int, int | None, date, bytes]] = {}
         self.states: dict[int, tuple[str, bytes]] = {}
         self.postings: dict[tuple[int, int, int], tuple[Any, ...]] = {}
@@ -76,8 +77,8 @@ class MemoryBooks:
         return []
 
     async def known(self, event_ids: Sequence[str]) -> Mapping[str, bytes | None]:
-        """Not asked."""
-        return {}
+        """Which of these ids are accepted already, with the accepted value."""
+        return {i: record_of(self.events[i][3]).value for i in event_ids if i in self.events}
 
     async def write(self, rows: Rows, unit: Unit, book: Book) -> None:
         """Keep the rows."""

@@ -6,6 +6,14 @@ EVENTS = counter("lendlog_ledger_events_total", "events", "Events accepted into 
 DUPLICATES = counter("lendlog_ledger_duplicates_total", "events", "Events dropped because their id was accepted before")
 REDELIVERED = counter("lendlog_ledger_redelivered_total", "records", "Records below the position, dropped")
 HOLES = counter("lendlog_ledger_holes_total", "offsets", "Offsets without a record: transaction markers")
+CONFLICTS = counter(
+    "lendlog_ledger_conflicts_total", "events", "Events set aside: their id was accepted before with another body"
+)
+FOUND = counter(
+    "lendlog_ledger_ambiguous_commits_total",
+    "transactions",
+    "Commits without an answer that the position row confirmed",
+)
 DEAD = counter("lendlog_ledger_dead_letters_total", "records", "Records that could not be read")
 FENCED = counter("lendlog_ledger_fenced_total", "claims", "Claims lost to another owner")
 RETRIED = counter(

@@ -16,7 +16,7 @@ from shared.events.ledger import (
     PaymentReversed,
 )
 from shared.merkle import canonical, leaf_hash, record_of
-from shared.streams.intake import Intake, Item, SuspectedDuplicate, Unit, decode
+from shared.streams.intake import Hold, Intake, Item, SuspectedDuplicate, Unit, decode
 from shared.streams.ports import Record
 
 
@@ -30,7 +30,7 @@ class LedgerPartition:
         topics: Any,
         closing_chunk: int,
         cached_loans: int,
-        holds: Mapping[int, str] | None = None,
+        holds: Mapping[Hold, str] | None = None,
         retried: frozenset[int] = frozenset(),
     ) -> None:
         self.book = Book(partition, topics=topics)
@@ -205,6 +205,7 @@ class LedgerPartition:
         stored = [one for one in await transaction.held(loan_id) if one.offset not in unit.released]
         held = sorted([*stored, *(one for one in unit.held if one.loan_id == loan_id)])
         items = [self.decode(record_of(one.leaf)) for one in held]
+        await self._look_up(transaction, items)
         if loan_id in self.book.loans:
             await self._fetch_histories(transaction, [loan_id])
         else:
@@ -218,6 +219,7 @@ class LedgerPartition:
         if leaf is None:
             leaf = next((dead.leaf for dead in self.intake.unit.dead if dead.offset == offset), None)
         dead = None if leaf is None else self.decode(record_of(leaf))
+        await self._look_up(transaction, [dead] if dead is not None else [])
         if dead is not None and dead.event is not None:
             subject = dead.event.subject
             for loan in await transaction.loans([] if subject in self.book.loans else [subject]):
@@ -225,6 +227,12 @@ class LedgerPartition:
             if subject in self.book.loans and subject != BOOK:
                 await self._fetch_histories(transaction, [subject])
         self.intake.retry(item, dead, leaf)
+
+    async def _look_up(self, transaction: LedgerTransaction, items: Sequence[Item]) -> None:
+        """Records set aside earlier come back: which of them were accepted, is asked beside the batch's own."""
+        if self.intake.known is not None:
+            ids = [item.event.id for item in items if item.event is not None]
+            self.intake.known = {**self.intake.known, **await transaction.known(ids)}
 
     async def write(self, transaction: LedgerTransaction) -> None:
         """Everything of this transaction, by COPY."""

@@ -59,11 +59,11 @@ def _structured(record: Record) -> bytes:
     attributes: dict[str, Any] = {}
     for name, content in record.headers:
         if name.startswith("ce_"):
-            attributes[name[3:]] = content.decode(errors="replace")
+            attributes[name[3:]] = (content or b"").decode(errors="replace")
         elif name.lower() == "content-type":
-            attributes["datacontenttype"] = content.decode(errors="replace").split(";")[0].strip()
+            attributes["datacontenttype"] = (content or b"").decode(errors="replace").split(";")[0].strip()
     try:
         attributes["data"] = json.loads(record.value or b"null")
-    except ValueError as error:
+        return json.dumps(attributes).encode()
+    except (ValueError, RecursionError) as error:
         raise Unreadable("binary mode: the value is not JSON") from error
-    return json.dumps(attributes).encode()

@@ -10,7 +10,7 @@ from services.ledger.processor import LedgerPartition
 from services.ledger.reading import read
 from services.ledger.store import LedgerStore
 from shared.events.ledger import DeadLetterRetried, ParkedLoanReleased
-from shared.streams.intake import NotUnderstood, Unreadable
+from shared.streams.intake import Hold, NotUnderstood, Unreadable, hold_of
 from shared.streams.ports import Record
 from shared.streams.replay import Holds, replay_partition
 
@@ -26,7 +26,8 @@ def note(record: Record, holds: Holds) -> None:
     except (Unreadable, NotUnderstood):
         return
     if isinstance(event, ParkedLoanReleased):
-        holds.released.setdefault(event.data.first_held_offset, event.data.held_reason)
+        data = event.data
+        holds.released.setdefault(hold_of(data.first_held_offset, event.subject, data.held_reason), data.held_reason)
     elif isinstance(event, DeadLetterRetried):
         holds.retried.add(event.data.dead_offset)
 
@@ -43,7 +44,7 @@ async def replay_ledger(
 ) -> int:
     """Replay one partition of the log into the pool's schema; returns the number of records."""
 
-    def host(number: int, holds: Mapping[int, str], retried: frozenset[int]) -> LedgerPartition:
+    def host(number: int, holds: Mapping[Hold, str], retried: frozenset[int]) -> LedgerPartition:
         return LedgerPartition(
             number, topics=topics, closing_chunk=closing_chunk, cached_loans=200_000, holds=holds, retried=retried
         )

@@ -65,6 +65,12 @@ RETRYABLE = (
     TimeoutError,
 )
 STATEMENT_SECONDS = 60.0
+EVENT_COLUMNS = ("offset", "event_id", "loan", "effective_date", "booking_date", "record", "partition")
+POSTING_COLUMNS = (
+    "loan", "offset", "amount", "effective_date", "booking_date", "n", "debit", "credit", "currency", "partition",
+)  # fmt: skip
+INSERT_ROWS_MAX = 20
+"""Up to about here single rows are quicker than COPY."""
 
 
 def position_of(row: Any) -> Position:
@@ -244,22 +250,7 @@ class LedgerTransaction:
         """Every row of the unit. Raises DuplicateEvents where an event id is stored already."""
         await self._write_events(rows)
         if rows.postings:
-            await self.connection.copy_records_to_table(
-                f"posting_p{self.partition:d}",
-                columns=(
-                    "loan",
-                    "offset",
-                    "amount",
-                    "effective_date",
-                    "booking_date",
-                    "n",
-                    "debit",
-                    "credit",
-                    "currency",
-                    "partition",
-                ),
-                records=rows.postings,
-            )
+            await self._add("posting", POSTING_COLUMNS, rows.postings)
         await self._write_states(rows, book)
         if rows.suspense:
             await self._write_suspense(rows, book)
@@ -272,13 +263,19 @@ class LedgerTransaction:
         partition = self.partition
         try:
             if rows.events:
-                await self.connection.copy_records_to_table(
-                    f"event_p{partition:d}",
-                    columns=("offset", "event_id", "loan", "effective_date", "booking_date", "record", "partition"),
-                    records=[(*event, partition) for event in rows.events],
-                )
+                await self._add("event", EVENT_COLUMNS, [(*event, partition) for event in rows.events])
         except asyncpg.UniqueViolationError as violation:
             raise DuplicateEvents(str(violation)) from violation
+
+    async def _add(self, table: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
+        """New rows of the partition: by COPY, which asks for the table's types each time, or a few by INSERT."""
+        name = f"{table}_p{self.partition:d}"
+        if len(records) > INSERT_ROWS_MAX:
+            await self.connection.copy_records_to_table(name, columns=columns, records=records)
+            return
+        places = ", ".join(f"${n + 1}" for n in range(len(columns)))
+        names = ", ".join(f'"{column}"' for column in columns)
+        await self.connection.executemany(f"INSERT INTO {name} ({names}) VALUES ({places})", records)
 
     async def _write_states(self, rows: Rows, book: Book) -> None:
         """Upsert of the changed loans and groups, sorted by number."""

@@ -5,7 +5,7 @@ import contextlib
 import gc
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 
@@ -27,8 +27,14 @@ SNAPSHOT_SECONDS_BUSY = 30.0
 """Under load a loan's snapshot is sent at most this often: later events of the same loan then cost no further one."""
 SNAPSHOT_SECONDS = 0.25
 COLLECT_SECONDS = 30.0
+COLLECT_EVERYTHING_SECONDS = 600.0
+"""Cycles among what lives long (a client that reconnected) are few; looking for them walks every loan in memory."""
 RECLAIM_SECONDS = 2.0
 """A fenced worker that is still assigned claims again after this time, in which a lost assignment would show."""
+CLAIM_SECONDS = 40.0
+"""How long a claim waits for broker and database: less than Faust waits for a seek before it goes on without it."""
+CLAIM_AGAIN_SECONDS = 0.5
+CLOSE_SECONDS = 2.0
 BACKLOG_MAX = 400_000
 """Derived messages in memory per partition before the worker waits for its relay."""
 
@@ -73,6 +79,7 @@ class LedgerWorker:
             clock=SystemClock(),
             host=self._host,
             on_commit=self._committed,
+            on_found=self._found,
         )
         self.relays: dict[int, PartitionRelay] = {}
         self.seek: Any = None
@@ -85,7 +92,7 @@ class LedgerWorker:
         self._busy_at = 0.0
         self._fenced: set[int] = set()
         self._counted = Counts()
-        self._background: set[asyncio.Task[None]] = set()
+        self._again: asyncio.Task[None] | None = None
 
     def _host(self, partition: int) -> LedgerPartition:
         return LedgerPartition(
@@ -99,14 +106,34 @@ class LedgerWorker:
 
     async def claim(self, partitions: set[int], generation: int) -> Mapping[int, int]:
         """After an assignment: take the partitions over once per generation, and say where each one goes on."""
+        if self._again is not None and self._again is not asyncio.current_task():
+            self._again.cancel()
         async with self._claims:
             wanted = (frozenset(partitions), generation)
             if self.claimed_for != wanted or self._fenced:
+                self.claimed_for = None
                 async with self._busy:
-                    await self._take_over(sorted(partitions))
+                    await self._take_over_in_time(sorted(partitions))
                 self.claimed_for = wanted
             self.expected = dict.fromkeys(self.processor.owned, 0)
             return {p: owned.position.next_offset for p, owned in self.processor.owned.items()}
+
+    def revoked(self) -> None:
+        """The assignment is over: nothing is claimed until the next one."""
+        self.claimed_for = None
+        self._fenced.clear()
+
+    async def _take_over_in_time(self, partitions: Sequence[int]) -> None:
+        """Claim; a broker or database that is away for a moment is waited for, then the process ends, visibly."""
+        deadline = time.monotonic() + CLAIM_SECONDS
+        while True:
+            try:
+                return await self._take_over(partitions)
+            except (RetryableError, FencedError) as error:
+                if time.monotonic() > deadline:
+                    raise
+                log.warning("claim will be tried again", partitions=list(partitions), error=str(error))
+                await asyncio.sleep(CLAIM_AGAIN_SECONDS)
 
     async def _take_over(self, partitions: Sequence[int]) -> None:
         old, self.relays = self.relays, {}
@@ -114,15 +141,35 @@ class LedgerWorker:
         self._fenced.clear()
         await self.processor.claim(partitions)
         relays = {partition: self._relay(partition) for partition in self.processor.owned}
-        await asyncio.gather(*(relay.start() for relay in relays.values()))
+        try:
+            started = await asyncio.gather(*(relay.start() for relay in relays.values()), return_exceptions=True)
+            for problem in started:
+                if problem is not None:
+                    raise problem
+            for owned in self.processor.owned.values():
+                await self._changed(owned)
+        except BaseException:  # a relay that stayed would be fenced by the next claim's, and take that down
+            self.processor.owned = {}
+            await asyncio.gather(*(relay.close() for relay in relays.values()))
+            raise
         self.relays = relays
-        for partition, owned in self.processor.owned.items():
-            day = owned.position.open_day or 0
-            owned.hosted.changed = {  # type: ignore[attr-defined]
-                loan.loan_id: (loan, messages.account(loan, day), day)
-                for loan in await self.store.unsnapshotted(partition)
-            }
+        gc.collect()  # what the last claim left has cycles (clients), and there is little else to walk now
         log.info("claimed", partitions=list(partitions), halted=self.processor.halted)
+
+    async def _changed(self, owned: Owned) -> None:
+        """The loans whose snapshots are still to be sent, as the tables have them."""
+        loans = await self.store.unsnapshotted(owned.position.partition)
+        day, hosted = owned.position.open_day or 0, cast(LedgerPartition, owned.hosted)
+        hosted.changed = {loan.loan_id: (loan, messages.account(loan, day), day) for loan in loans}
+
+    async def _found(self, owned: Owned, sequence: int) -> None:
+        """A commit whose answer was lost: relay what it left in the outbox and send its loans' snapshots."""
+        partition = owned.position.partition
+        rows = await self.store.unpublished(partition)
+        await self._changed(owned)
+        for number, outgoing in rows:
+            if number >= sequence:
+                self.relays[partition].hand_over(number, outgoing)
 
     def _relay(self, partition: int) -> PartitionRelay:
         async def new_publisher() -> SealingPublisher:
@@ -140,11 +187,9 @@ class LedgerWorker:
         """A fenced worker that is still assigned claims again, but only after a while."""
         log.warning("fenced", partition=partition, what=what)
         self.processor.owned.pop(partition, None)
-        if not self._fenced:
-            task = asyncio.create_task(self._claim_again())
-            self._background.add(task)
-            task.add_done_callback(self._background.discard)
         self._fenced.add(partition)
+        if self._again is None or self._again.done():
+            self._again = asyncio.create_task(self._claim_again(), name="claim again")
 
     async def _claim_again(self) -> None:
         before = self.claimed_for
@@ -165,13 +210,14 @@ class LedgerWorker:
                 metrics.STALE.inc()
                 return
             in_sequence = batch.sequence == self.expected.get(partition)
-            self.expected[partition] = batch.sequence + 1
+            self.expected[partition] = -1  # until this one is taken: a batch that was cut short proves no gap
             try:
                 again = await self._process(owned, batch, in_sequence=in_sequence)
             except FencedError:
                 metrics.FENCED.inc()
                 self._lost(partition, "batch")
                 return
+            self.expected[partition] = batch.sequence + 1
         if again:
             await self.seek({partition: owned.position.next_offset})
             self.expected[partition] = 0
@@ -224,18 +270,29 @@ class LedgerWorker:
         Automatic collection is off: inside a batch it would walk tens of thousands of live events again and again (half
         of the decoding time), and what a batch leaves behind has no cycles.
         """
-        collected = time.monotonic()
+        collected = everything_at = time.monotonic()
         while True:
             await asyncio.sleep(SNAPSHOT_SECONDS)
+            self.require_sound()
             idle = time.monotonic() - self._busy_at > SNAPSHOT_SECONDS
             if not idle and time.monotonic() - collected < COLLECT_SECONDS:
                 continue
             async with self._busy:
                 if time.monotonic() - collected >= COLLECT_SECONDS:
-                    gc.collect(1)
+                    everything = idle and time.monotonic() - everything_at >= COLLECT_EVERYTHING_SECONDS
+                    gc.collect(2 if everything else 1)
                     collected = time.monotonic()
+                    everything_at = collected if everything else everything_at
                 for owned in self.processor.owned.values() if idle else ():
                     self._snapshot(owned, SNAPSHOT_SECONDS)
+
+    def require_sound(self) -> None:
+        """Raise what ended a task of this worker that nobody awaits: the process ends with it, visibly."""
+        for relay in self.relays.values():
+            if relay.failure is not None:
+                raise relay.failure
+        if self._again is not None and self._again.done() and not self._again.cancelled():
+            self._again.result()
 
     # What the process says about itself ---------------------------------------------------------------------------
 
@@ -249,7 +306,7 @@ class LedgerWorker:
         for name, target in (
             ("events", metrics.EVENTS), ("duplicates", metrics.DUPLICATES), ("redelivered", metrics.REDELIVERED),
             ("holes", metrics.HOLES), ("dead", metrics.DEAD), ("retried", metrics.RETRIED), ("stale", metrics.STALE),
-            ("transactions", metrics.TRANSACTIONS),
+            ("transactions", metrics.TRANSACTIONS), ("conflicts", metrics.CONFLICTS), ("found", metrics.FOUND),
         ):  # fmt: skip
             target.inc(getattr(now, name) - getattr(before, name))
             setattr(before, name, getattr(now, name))
@@ -268,9 +325,9 @@ class LedgerWorker:
 
     async def close(self) -> None:
         """Publish what can be published within a few seconds, then let go; the rest stays in the outbox."""
-        for task in self._background:
-            task.cancel()
+        if self._again is not None:
+            self._again.cancel()
         with contextlib.suppress(TimeoutError, RetryableError, FencedError, HaltedPartition):
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(CLOSE_SECONDS):
                 await asyncio.gather(*(relay.idle() for relay in self.relays.values()))
         await asyncio.gather(*(relay.close() for relay in self.relays.values()))

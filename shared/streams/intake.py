@@ -3,6 +3,7 @@
 Pure: no I/O, no clock. The domain is behind `Core`; the batch processor hosts both (D7, D9, D10).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -48,6 +49,26 @@ class Held(NamedTuple):
     event_id: str
     arrived: int | None
     leaf: bytes
+
+
+class Hold(NamedTuple):
+    """A parking that the log tells of afterwards, by a release: the first held offset, the loan, and the offset of the
+    release that found it still broken (None: parked when its record came)."""
+
+    offset: int
+    loan_id: str
+    again_at: int | None
+
+
+_AGAIN = re.compile(r" \(again at (\d+)\)$")
+REASON_CHARACTERS_MAX = 260
+"""With the ending that tells one parking from the next at the same offset, an event's 300."""
+
+
+def hold_of(first_held_offset: int, loan_id: str, held_reason: str) -> Hold:
+    """Which parking a release speaks of."""
+    again = _AGAIN.search(held_reason)
+    return Hold(first_held_offset, loan_id, int(again[1]) if again else None)
 
 
 class Dead(NamedTuple):
@@ -142,13 +163,15 @@ def decode(core: Core, record: Record) -> Item:
 class Intake:
     """Classifies the records of one partition and lets the core fold what is accepted."""
 
-    def __init__(self, core: Core, *, holds: Mapping[int, str], retried: frozenset[int]) -> None:
-        """`holds`: first held offset → reason, of every release in the log (a replay parks there, whatever it knows
+    def __init__(self, core: Core, *, holds: Mapping[Hold, str], retried: frozenset[int]) -> None:
+        """`holds`: parking → reason, of every release in the log (a replay parks there, whatever it knows
         now). `retried`: offsets that a later event reads again. Both are empty for a live worker."""
         self.core = core
         self.holds = holds
         self.retried = retried
         self.parked: dict[str, Parked] = {}
+        self.releasing: int | None = None
+        """Offset of the release that is being folded."""
         self.unit = Unit()
         self.known: Mapping[str, bytes | None] | None = None
         """Event ids of this batch that are already accepted, with the accepted value; None: nobody has looked."""
@@ -157,6 +180,7 @@ class Intake:
         """Start a new transaction's unit."""
         self.unit = Unit()
         self.known = known
+        self.releasing = None
         return self.unit
 
     def take(self, item: Item) -> None:
@@ -180,10 +204,10 @@ class Intake:
         if self.is_repeated(offset, event.id, record.value, leaf):
             return
         try:
+            if (reason := self.holds.get(Hold(offset, subject, self.releasing))) is not None:
+                raise InvariantBroken(_AGAIN.sub("", reason))
             if problem is not None:
                 raise InvariantBroken(str(problem))
-            if (reason := self.holds.get(offset)) is not None:
-                raise InvariantBroken(reason)
             self._fold(offset, event, leaf, arrived)
         except InvariantBroken as broken:
             if self.known is None:
@@ -231,7 +255,8 @@ class Intake:
         self.unit.messages.append(self.core.dead_message(record, reason))
 
     def _park(self, held: Held, cause: Envelope, reason: str) -> None:
-        parked = Parked(held.loan_id, held.offset, reason[:300], self.core.open_day)
+        again = "" if self.releasing is None else f" (again at {self.releasing})"
+        parked = Parked(held.loan_id, held.offset, reason[:REASON_CHARACTERS_MAX] + again, self.core.open_day)
         self.parked[held.loan_id] = parked
         self.unit.parked[held.loan_id] = parked
         self.unit.held.append(held)
@@ -249,24 +274,25 @@ class Intake:
         if self.is_repeated(record.offset, event.id, record.value, leaf):
             return
         parked = self.parked.get(event.subject)
-        wanted = event.data.first_held_offset  # type: ignore[attr-defined]
-        if parked is None or parked.first_offset != wanted:
-            if self.known is None:
-                raise SuspectedDuplicate
-            self.bury(record, f"the loan is not parked at offset {wanted}", leaf)
-            return
         if self.known is None:
             raise SuspectedDuplicate
+        data = event.data  # type: ignore[attr-defined]
+        wanted = hold_of(data.first_held_offset, event.subject, data.held_reason)
+        if parked is None or hold_of(parked.first_offset, parked.loan_id, parked.reason) != wanted:
+            self.bury(record, f"the loan is not parked at offset {data.first_held_offset} for that reason", leaf)
+            return
         self._accept_on_book(record, event, leaf)
         self._unpark(parked, event)
         self.unit.held = [one for one in self.unit.held if one.loan_id != parked.loan_id]
         self.core.catch_up(event.subject, event, self._origin(record, event, leaf))
+        self.releasing = record.offset
         for one, inner in zip(held, records, strict=True):
             self.unit.released.append(one.offset)
             assert inner.event is not None
             self._admit(
                 one.offset, inner.record, inner.event, inner.problem, one.leaf, one.arrived or self.core.open_day
             )
+        self.releasing = None
 
     def _unpark(self, parked: Parked, cause: Envelope) -> None:
         del self.parked[parked.loan_id]

@@ -181,8 +181,19 @@ async def check_log(log_port: Log, topic: str, position: Position) -> None:
 class Processor:
     """Runs the transactions of the partitions it has claimed."""
 
-    def __init__(self, *, topic: str, store: Store, log_port: Log, clock: Clock, host: Any, on_commit: Any) -> None:
-        """`host(partition)` makes a partition's fold; `on_commit(owned, sequence, messages)` hears of each commit."""
+    def __init__(
+        self,
+        *,
+        topic: str,
+        store: Store,
+        log_port: Log,
+        clock: Clock,
+        host: Any,
+        on_commit: Any,
+        on_found: Callable[[Owned, int], Awaitable[None]] | None = None,
+    ) -> None:
+        """`host(partition)` makes a partition's fold; `on_commit(owned, sequence, messages)` hears of each commit,
+        `on_found(owned, sequence)` of one whose answer was lost: outbox rows from `sequence` on are news to it."""
         self.topic = topic
         self.store = store
         self.log_port = log_port
@@ -233,7 +244,7 @@ class Processor:
         if not self._contiguous(owned, records):
             return False
         started = perf_counter()
-        items = [owned.hosted.decode(r) for r in records if r.offset >= owned.position.next_offset]
+        items: Sequence[Item] = [owned.hosted.decode(r) for r in records if r.offset >= owned.position.next_offset]
         self.counts.seconds["decode"] += perf_counter() - started
         self.counts.redelivered += len(records) - len(items)
         failures = 0

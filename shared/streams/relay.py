@@ -50,6 +50,9 @@ class PartitionRelay:
         self._idle = asyncio.Event()
         self._publisher: Publisher | None = None
         self._task: asyncio.Task[None] | None = None
+        self._ended = False
+        self.failure: Exception | None = None
+        """What ended the relay though nobody expected it; the worker ends with it."""
         self.published = 0
         self.snapshots_published = 0
 
@@ -64,15 +67,18 @@ class PartitionRelay:
         """Messages of a committed transaction, in order of sequence."""
         if messages:
             self._rows.append((sequence, messages))
-            self._idle.clear()
-            self._wake.set()
+            self._stir()
 
     def hand_over_snapshots(self, next_offset: int, messages: Iterable[Message]) -> None:
         """Snapshots of every loan changed below `next_offset`; one set at a time (see `wants_snapshots`)."""
         assert self._snapshots is None
         self._snapshots = (next_offset, list(messages))
-        self._idle.clear()
-        self._wake.set()
+        self._stir()
+
+    def _stir(self) -> None:
+        if not self._ended:
+            self._idle.clear()
+            self._wake.set()
 
     @property
     def wants_snapshots(self) -> bool:
@@ -85,7 +91,7 @@ class PartitionRelay:
         return sum(len(messages) for _, messages in self._rows) + (len(self._snapshots[1]) if self._snapshots else 0)
 
     async def idle(self) -> None:
-        """Return when everything handed over is published and marked."""
+        """Return when everything handed over is published and marked, or when this relay will publish nothing more."""
         await self._idle.wait()
 
     async def close(self) -> None:
@@ -97,6 +103,19 @@ class PartitionRelay:
             await self._publisher.close()
 
     async def _run(self) -> None:
+        try:
+            await self._relay()
+        except FencedError as error:
+            log.warning("relay fenced", partition=self.partition, error=str(error))
+            self._on_fenced(self.partition)
+        except Exception as error:  # the worker's keep_house raises it
+            log.exception("relay failed", partition=self.partition)
+            self.failure = error
+        finally:
+            self._ended = True
+            self._idle.set()
+
+    async def _relay(self) -> None:
         while True:
             if not self._rows and self._snapshots is None:
                 self._idle.set()
@@ -108,10 +127,6 @@ class PartitionRelay:
             except RetryableError as error:
                 log.warning("relay will try again", partition=self.partition, error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
-            except FencedError as error:
-                log.warning("relay fenced", partition=self.partition, error=str(error))
-                self._on_fenced(self.partition)
-                return
 
     async def _publish_rows(self) -> None:
         assert self._publisher is not None

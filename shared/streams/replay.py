@@ -10,6 +10,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from shared.streams.intake import Hold
 from shared.streams.kafka import MESSAGE_BYTES_MAX, KafkaLog
 from shared.streams.ports import Record
 from shared.streams.processor import Processor, Store
@@ -21,7 +22,7 @@ POLL_MS = 500
 class Holds:
     """What later events say about earlier records of a partition: parked until released, dead until retried."""
 
-    released: dict[int, str] = field(default_factory=dict)
+    released: dict[Hold, str] = field(default_factory=dict)
     retried: set[int] = field(default_factory=set)
 
 
@@ -84,7 +85,7 @@ async def replay_partition(
     partition: int,
     store: Store,
     note: Callable[[Record, Holds], None],
-    host: Callable[[int, Mapping[int, str], frozenset[int]], Any],
+    host: Callable[[int, Mapping[Hold, str], frozenset[int]], Any],
     batch: int,
     progress: Callable[[int], None] = lambda _: None,
 ) -> int:

@@ -24,6 +24,9 @@ BATCHES_AHEAD_MAX = 4
 """Batches handed over and not yet taken, before fetching pauses. Faust's own back-pressure stays off: a partition whose
 queue is cleared by a rebalance while it is marked full is never fetched again (seen with 0.15.3)."""
 AHEAD_SECONDS = 0.005
+REQUEST_SECONDS = 60.0
+CLAIM_SECONDS_MAX = REQUEST_SECONDS - 10
+"""Faust goes on without the seek after REQUEST_SECONDS; a claim that takes this long ends the process before that."""
 
 
 class Batch(NamedTuple):
@@ -110,7 +113,8 @@ class BatchConsumer(driver.Consumer):
             topics = {tp.partition: tp for tp in assigned}
             transport: Any = self.transport
             claim: Claim = transport.claim
-            positions = await claim(set(topics), self.app.consumer_generation_id)
+            async with asyncio.timeout(CLAIM_SECONDS_MAX):
+                positions = await claim(set(topics), self.app.consumer_generation_id)
             for tp in list(self.runs):
                 if tp.partition not in positions:
                     del self.runs[tp]
@@ -135,12 +139,19 @@ class BatchTransport(driver.Transport):
     claim: Claim
 
 
-def new_app(name: str, *, bootstrap: str, claim: Claim, batch_records: int) -> faust.App:
+class BatchApp(faust.App):
+    """Keeps nothing on disk, so it makes no folders."""
+
+    def _create_directories(self) -> None:
+        return
+
+
+def new_app(name: str, *, bootstrap: str, claim: Claim, batch_records: int, session_seconds: float) -> faust.App:
     """A Faust app on this transport: no tables, no web server, no leader topic, no acknowledgements."""
     from yarl import URL
 
     broker = f"kafka://{bootstrap}"
-    app = faust.App(
+    app = BatchApp(
         name,
         broker=broker,
         store="memory://",
@@ -151,10 +162,10 @@ def new_app(name: str, *, bootstrap: str, claim: Claim, batch_records: int) -> f
         stream_wait_empty=False,
         stream_buffer_maxsize=1 << 20,  # see BATCHES_AHEAD_MAX
         broker_max_poll_records=batch_records,
-        broker_session_timeout=10.0,
+        broker_session_timeout=session_seconds,
         broker_heartbeat_interval=1.0,
         broker_rebalance_timeout=20.0,
-        broker_request_timeout=60.0,
+        broker_request_timeout=REQUEST_SECONDS,
         broker_max_poll_interval=600.0,
         consumer_max_fetch_size=16 << 20,
     )
