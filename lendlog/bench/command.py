@@ -1,6 +1,5 @@
 """`lendlog bench NAME`."""
 
-import asyncio
 import json
 import sys
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ import typer
 
 from lendlog.bench.rig import new_rig
 from lendlog.bench.spine import Plan, run
+from lendlog.signals import run_to_end
 from shared.settings import PlatformSettings
 
 command = typer.Typer(no_args_is_help=True, help="Measure what the platform does on this machine.")
@@ -30,7 +30,7 @@ def spine(
 ) -> None:
     """A backlog on the log to committed, relayed books; stock Faust writing the same postings beside it."""
     plan = Plan(loans=loans, seed=seed, processes=processes, peers=peers, check=check)
-    result = asyncio.run(_spine(plan))
+    result = run_to_end(_spine(plan))
     if as_json:
         typer.echo(json.dumps(result))
     else:

@@ -39,6 +39,7 @@ class Process:
             settings.topic_prefix + PROCESSOR,
             bootstrap=settings.kafka_bootstrap,
             claim=self._claim,
+            positions=lambda: self.worker.positions(),
             batch_records=settings.batch_records,
             session_seconds=settings.session_seconds,
         )

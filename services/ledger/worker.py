@@ -116,7 +116,11 @@ class LedgerWorker:
                     await self._take_over_in_time(sorted(partitions))
                 self.claimed_for = wanted
             self.expected = dict.fromkeys(self.processor.owned, 0)
-            return {p: owned.position.next_offset for p, owned in self.processor.owned.items()}
+            return self.positions()
+
+    def positions(self) -> dict[int, int]:
+        """Next offset of each owned partition."""
+        return {p: owned.position.next_offset for p, owned in self.processor.owned.items()}
 
     def revoked(self) -> None:
         """The assignment is over: nothing is claimed until the next one."""

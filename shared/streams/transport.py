@@ -6,7 +6,9 @@ are not used.
 """
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import faust
@@ -24,6 +26,7 @@ BATCHES_AHEAD_MAX = 4
 """Batches handed over and not yet taken, before fetching pauses. Faust's own back-pressure stays off: a partition whose
 queue is cleared by a rebalance while it is marked full is never fetched again (seen with 0.15.3)."""
 AHEAD_SECONDS = 0.005
+OFFSETS_ABOVE_ALL = 1 << 61
 REQUEST_SECONDS = 60.0
 CLAIM_SECONDS_MAX = REQUEST_SECONDS - 10
 """Faust goes on without the seek after REQUEST_SECONDS; a claim that takes this long ends the process before that."""
@@ -76,6 +79,9 @@ class BatchConsumer(driver.Consumer):
         self.sequences: dict[TP, int] = {}
         self.ahead = 0
         """Batches handed over and not yet taken; the host counts down."""
+        self.dropped: set[TP] = set()
+        """Partitions of which something was fetched and not handed over."""
+        self._handed_over = 0
         self._claiming = asyncio.Lock()
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - Faust calls it
@@ -85,25 +91,43 @@ class BatchConsumer(driver.Consumer):
             await asyncio.sleep(AHEAD_SECONDS)
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type] # an event of mode's or of asyncio's
+        if self.dropped:
+            await self._fetch_again()
         runs = dict(self.runs)  # not before the wait: what is fetched after a rebalance's seek belongs to its run
         generation = self.app.consumer_generation_id
         fetched, _active = await self._wait_next_records(timeout)
-        if fetched is None or self.should_stop or not self.flow_active:
-            return
-        for tp, records in fetched.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                return
-            run = self.runs.get(tp)
-            if run is None or run != runs.get(tp) or not records:
-                continue
-            sequence = self.sequences[tp] = self.sequences.get(tp, -1) + 1
-            self.ahead += 1
-            last = records[-1]
-            batch: Any = Batch(tp.partition, run, sequence, records)  # where Faust has bytes, see _Unchanged
-            yield tp, ConsumerMessage(
-                last.topic, last.partition, last.offset, last.timestamp / 1000, last.timestamp_type, None,
-                None, batch, None, 0, 0, tp, generation_id=generation,
-            )  # fmt: skip
+        left = {tp for tp, records in (fetched or {}).items() if records}
+        try:
+            for tp in sorted(left):
+                if not self.flow_active or self.should_stop or self.app.consumer_generation_id != generation:
+                    return
+                run = self.runs.get(tp)
+                if run is not None and run == runs.get(tp):
+                    left.discard(tp)
+                    yield tp, self._message(tp, run, fetched[tp], generation)
+        finally:
+            self.dropped |= left
+
+    def _message(self, tp: TP, run: int, records: list[Record], generation: int) -> ConsumerMessage:
+        """One Faust message for a batch. Its offset only ever grows: Faust drops a message whose offset is below the last
+        one's, also after a seek back, and nothing else looks at it."""
+        sequence = self.sequences[tp] = self.sequences.get(tp, -1) + 1
+        self.ahead += 1
+        self._handed_over += 1
+        batch: Any = Batch(tp.partition, run, sequence, records)  # where Faust has bytes, see _Unchanged
+        last = records[-1]
+        return ConsumerMessage(
+            tp.topic, tp.partition, OFFSETS_ABOVE_ALL + self._handed_over, last.timestamp / 1000, last.timestamp_type, None,
+            None, batch, None, 0, 0, tp, generation_id=generation,
+        )  # fmt: skip
+
+    async def _fetch_again(self) -> None:
+        """Seek to the position of every partition of which something was fetched and not handed over: it may have come from
+        after a seek, and would never be fetched again."""
+        transport: Any = self.transport
+        positions = transport.positions()
+        dropped, self.dropped = self.dropped, set()
+        await self.seek_anew({tp: positions[tp.partition] for tp in dropped if tp.partition in positions})
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Called by Faust after every assignment, and sometimes twice for one: claim, then seek."""
@@ -146,7 +170,15 @@ class BatchApp(faust.App):
         return
 
 
-def new_app(name: str, *, bootstrap: str, claim: Claim, batch_records: int, session_seconds: float) -> faust.App:
+def new_app(
+    name: str,
+    *,
+    bootstrap: str,
+    claim: Claim,
+    positions: Callable[[], Mapping[int, int]],
+    batch_records: int,
+    session_seconds: float,
+) -> faust.App:
     """A Faust app on this transport: no tables, no web server, no leader topic, no acknowledgements."""
     from yarl import URL
 
@@ -155,6 +187,7 @@ def new_app(name: str, *, bootstrap: str, claim: Claim, batch_records: int, sess
         name,
         broker=broker,
         store="memory://",
+        datadir=Path(tempfile.gettempdir()) / "lendlog-faust",  # stays empty: Faust makes it even without tables
         web_enabled=False,
         agent_supervisor="mode.CrashingSupervisor",  # an error that nobody expected ends the process, visibly
         topic_disable_leader=True,
@@ -163,7 +196,7 @@ def new_app(name: str, *, bootstrap: str, claim: Claim, batch_records: int, sess
         stream_buffer_maxsize=1 << 20,  # see BATCHES_AHEAD_MAX
         broker_max_poll_records=batch_records,
         broker_session_timeout=session_seconds,
-        broker_heartbeat_interval=1.0,
+        broker_heartbeat_interval=min(1.0, session_seconds / 5),
         broker_rebalance_timeout=20.0,
         broker_request_timeout=REQUEST_SECONDS,
         broker_max_poll_interval=600.0,
@@ -171,5 +204,6 @@ def new_app(name: str, *, bootstrap: str, claim: Claim, batch_records: int, sess
     )
     transport = BatchTransport([URL(broker)], app)
     transport.claim = claim
+    transport.positions = positions
     app.transport = transport
     return app
