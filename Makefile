@@ -23,9 +23,10 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/unit tests/property -m "not servers and not alone"
 
-# Tests marked `alone` come last, see tests/conftest.py. ARGS="-k name" narrows.
+# Tests marked `alone` come last, see tests/conftest.py. ARGS="-k name" narrows. LENDLOG_BERKA: the folder of the
+# Berka bank data, by default ../shared/data/berka.
 test: setup
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --durations=15 $(ARGS)
 
 run: setup
 	@exec $(BIN)/lendlog run

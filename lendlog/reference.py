@@ -1,0 +1,79 @@
+"""The generated pages of the command line and of the metrics: what the code says of itself."""
+
+import importlib
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from lendlog.cli import COMMANDS
+from shared import telemetry
+
+DECLARING = ("services.ledger.metrics", "services.ledger.api.serving", "shared.streams.command_outbox")
+"""Modules that declare metrics; a test finds one that is missing here."""
+
+
+def cli_page(note: str) -> str:
+    """Every command with its arguments and options."""
+    lines = [
+        "# Command line",
+        "",
+        note,
+        "",
+        "Exit codes: 0 ok; 1 a finding (a failed check, a difference); 2 usage, or",
+    ]
+    lines += ["something that must be there is not. `--json` prints exactly one document on standard output."]
+    for name, command in commands():
+        lines += ["", f"## `lendlog {name}`", "", " ".join((command.help or "").split())]
+        if rows := [_row(parameter) for parameter in command.params]:
+            lines += ["", "| argument or option | meaning | default |", "| --- | --- | --- |", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """(name as it is typed after `lendlog`, the command) of each leaf, in the order of `lendlog --help`."""
+    for name, (module, text) in COMMANDS.items():
+        command = importlib.import_module(module).command
+        if not isinstance(command, typer.Typer):
+            alone = typer.Typer(add_completion=False)
+            alone.command(name, help=text)(command)
+            yield name, typer.main.get_command(alone)
+            continue
+        group: Any = typer.main.get_command(command)
+        for verb, one in group.commands.items():
+            yield f"{name} {verb}", one
+
+
+_KINDS = {str: "TEXT", int: "N", datetime: "DATE", Path: "FILE"}
+
+
+def _row(parameter: Any) -> str:
+    name = parameter.metavar or parameter.name.upper()
+    if parameter.param_type_name == "option":
+        name = " / ".join([*parameter.opts, *parameter.secondary_opts])
+        if not parameter.is_flag:
+            name += f" {_KINDS[parameter.type_descriptor.annotation]}"
+    default = "required" if parameter.required else _default(parameter)
+    return f"| `{name}` | {parameter.help or ''} | {default} |"
+
+
+def _default(parameter: Any) -> str:
+    if parameter.default is None or parameter.default is False:
+        return ""
+    if parameter.default is True:
+        return f"`{parameter.opts[0]}`"
+    return f"`{parameter.default}`"
+
+
+def metrics_page(note: str) -> str:
+    """Every metric with its kind, unit, labels and meaning."""
+    for module in DECLARING:
+        importlib.import_module(module)
+    lines = ["# Metrics", "", note, "", "A worker serves its own at `/metrics`, the API likewise.", ""]
+    lines += ["| metric | kind | unit | labels | meaning |", "| --- | --- | --- | --- | --- |"]
+    for name, one in sorted(telemetry.DECLARED.items()):
+        labels = ", ".join(f"`{label}`" for label in one.labels)
+        lines.append(f"| `{name}` | {one.kind} | {one.unit} | {labels} | {one.meaning} |")
+    return "\n".join(lines) + "\n"
