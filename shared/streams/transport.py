@@ -95,8 +95,9 @@ class BatchConsumer(driver.Consumer):
             await self._fetch_again()
         runs = dict(self.runs)  # not before the wait: what is fetched after a rebalance's seek belongs to its run
         generation = self.app.consumer_generation_id
-        fetched, _active = await self._wait_next_records(timeout)
-        left = {tp for tp, records in (fetched or {}).items() if records}
+        found, _active = await self._wait_next_records(timeout)
+        fetched = found or {}
+        left = {tp for tp, records in fetched.items() if records}
         try:
             for tp in sorted(left):
                 if not self.flow_active or self.should_stop or self.app.consumer_generation_id != generation:
@@ -108,7 +109,7 @@ class BatchConsumer(driver.Consumer):
         finally:
             self.dropped |= left
 
-    def _message(self, tp: TP, run: int, records: list[Record], generation: int) -> ConsumerMessage:
+    def _message(self, tp: TP, run: int, records: list[Any], generation: int) -> ConsumerMessage:
         """One Faust message for a batch. Its offset only ever grows: Faust drops a message whose offset is below the last
         one's, also after a seek back, and nothing else looks at it."""
         sequence = self.sequences[tp] = self.sequences.get(tp, -1) + 1
@@ -157,10 +158,11 @@ class BatchConsumer(driver.Consumer):
 
 
 class BatchTransport(driver.Transport):
-    """`claim` is the host's; see `Claim`."""
+    """`claim` and `positions` (the next offset of each partition that is owned now) are the host's."""
 
     Consumer = BatchConsumer
     claim: Claim
+    positions: Callable[[], Mapping[int, int]]
 
 
 class BatchApp(faust.App):
