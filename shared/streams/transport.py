@@ -110,21 +110,21 @@ class BatchConsumer(driver.Consumer):
             self.dropped |= left
 
     def _message(self, tp: TP, run: int, records: list[Any], generation: int) -> ConsumerMessage:
-        """One Faust message for a batch. Its offset only ever grows: Faust drops a message whose offset is below the last
-        one's, also after a seek back, and nothing else looks at it."""
+        """One Faust message for a batch. Its offset only ever grows, for Faust drops a message whose offset is below the
+        last one's, also after a seek back; nothing else looks at it."""
         sequence = self.sequences[tp] = self.sequences.get(tp, -1) + 1
         self.ahead += 1
         self._handed_over += 1
         batch: Any = Batch(tp.partition, run, sequence, records)  # where Faust has bytes, see _Unchanged
         last = records[-1]
         return ConsumerMessage(
-            tp.topic, tp.partition, OFFSETS_ABOVE_ALL + self._handed_over, last.timestamp / 1000, last.timestamp_type, None,
-            None, batch, None, 0, 0, tp, generation_id=generation,
+            tp.topic, tp.partition, OFFSETS_ABOVE_ALL + self._handed_over, last.timestamp / 1000, last.timestamp_type,
+            None, None, batch, None, 0, 0, tp, generation_id=generation,
         )  # fmt: skip
 
     async def _fetch_again(self) -> None:
-        """Seek to the position of every partition of which something was fetched and not handed over: it may have come from
-        after a seek, and would never be fetched again."""
+        """Seek to the position of every partition of which something was fetched and not handed over: it may have come
+        from after a seek, and would never be fetched again."""
         transport: Any = self.transport
         positions = transport.positions()
         dropped, self.dropped = self.dropped, set()
