@@ -134,6 +134,11 @@ class Books:
         """The accrual groups by number."""
         return {row.number: row.state for row in self.tables.loans if isinstance(row.state, AccrualGroup)}
 
+    @cached_property
+    def parked_since(self) -> dict[str, date | None]:
+        """The business date on which each parked loan stopped."""
+        return {row["loan_id"]: row["since"] for row in self.tables.parked_loans}
+
     @property
     def open_day(self) -> int:
         """The open date's ordinal; 0 where the book is not open."""
@@ -143,10 +148,8 @@ class Books:
     def horizon(self, loan: Loan) -> int:
         """The day before which the loan's instalments have fallen due: the open date, or the next one where a closing
         under way has passed the loan; for a parked loan the date on which it parked."""
-        for parked in self.tables.parked_loans:
-            if parked["loan_id"] == loan.loan_id and parked["since"] is not None:
-                since: date = parked["since"]
-                return since.toordinal()
+        if (since := self.parked_since.get(loan.loan_id)) is not None:
+            return since.toordinal()
         resume = self.tables.position["resume_loan"]
         return self.open_day + (resume is not None and loan.number <= resume)
 

@@ -59,13 +59,18 @@ async def fill(place: Place) -> Audited:
     return Audited(place, log)
 
 
-async def take_in(place: Place) -> None:
+async def take_in(place: Place, *, closing_chunk: int = 20_000) -> None:
     """The log into the live schema by the replay's host: quicker than a worker, and the same fold."""
     pool = await open_pool(place.url("ledger"), place.ledger_schema)
     try:
         for partition in range(PARTITIONS):
             await replay_ledger(
-                partition, bootstrap=place.kafka_bootstrap, topics=topics_of(place.settings()), pool=pool, batch=700
+                partition,
+                bootstrap=place.kafka_bootstrap,
+                topics=topics_of(place.settings()),
+                pool=pool,
+                batch=700,
+                closing_chunk=closing_chunk,
             )
     finally:
         await pool.close()

@@ -1,14 +1,21 @@
 """The audit finds nothing in honest books, and names the row of whatever is planted into them."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import asyncpg
 import pytest
 
+from lendlog.histories import History
+from lendlog.verify_command import log_reader
 from services.ledger.account import Loan, decode_group, decode_loan, encode_loan
 from services.ledger.verify import CHECKS, verify
-from tests.integration.verify.conftest import Audited
+from services.ledger.worker import topics_of
+from shared.database import connect
+from shared.streams import processor
+from tests.faults.ledger_run import produce
+from tests.integration.verify.conftest import PARTITIONS, Audited, take_in
+from tests.places import Place
 
 pytestmark = pytest.mark.servers
 
@@ -250,6 +257,32 @@ async def test_a_log_that_lost_its_last_record_is_noticed(books: Audited, connec
     assert audit.findings["position"].key == {"partition": 1}
     assert audit.findings["records"].key == {"partition": 1, "offset": last}
     assert audit.findings.keys() == {"position", "records", "counts", "tree"}
+
+
+async def test_a_closing_under_way_passes_every_check(
+    places: Callable[..., Awaitable[Place]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some loans have closed the date, the others and the accrual groups have not."""
+    place = await places(partitions=PARTITIONS)
+    await produce(place, History(seed=3, loans=60, days=30, partitions=PARTITIONS).records())
+    passed = 0
+
+    def stop(point: str) -> None:
+        nonlocal passed
+        passed += point == "closing.between-transactions"
+        if passed == 9:
+            raise InterruptedError
+
+    monkeypatch.setattr(processor, "reach", stop)
+    with pytest.raises(InterruptedError):
+        await take_in(place, closing_chunk=2)
+    connection = await connect(place.url("reader"), place.ledger_schema)
+    try:
+        assert await connection.fetchval("SELECT count(resume_loan) FROM position") == 1
+        reader = log_reader(place.kafka_bootstrap, topics_of(place.settings()).lifecycle)
+        assert (await verify(connection, reader)).findings == {}
+    finally:
+        await connection.close()
 
 
 def test_every_check_has_a_lie() -> None:
