@@ -219,6 +219,8 @@ class LedgerPartition:
         if leaf is None:
             leaf = next((dead.leaf for dead in self.intake.unit.dead if dead.offset == offset), None)
         dead = None if leaf is None else self.decode(record_of(leaf))
+        if dead is not None and isinstance(dead.event, ParkedLoanReleased):
+            dead = dead._replace(event=None)  # what it wanted to release is no longer held there: it stays dead
         await self._look_up(transaction, [dead] if dead is not None else [])
         if dead is not None and dead.event is not None:
             subject = dead.event.subject

@@ -1,0 +1,36 @@
+"""What a retry does to dead letters that can be read: those that were dead for what they said, not for how they said it."""
+
+import json
+import uuid
+from typing import Any
+
+from services.ledger.memory import MemoryBooks
+from services.ledger.messages import Topics
+from shared.streams.ports import Record
+
+TOPICS = Topics("lifecycle", "events", "accounts", "dead-letters", 1)
+
+
+def take(books: MemoryBooks, offset: int, kind: str, subject: str, data: dict[str, Any]) -> None:
+    event = {
+        "specversion": "1.0",
+        "id": str(uuid.UUID(int=offset)),
+        "source": "/test",
+        "type": kind,
+        "subject": subject,
+        "time": "2025-01-01T00:00:00Z",
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    books.take(Record(TOPICS.lifecycle, 0, offset, 0, subject.encode(), json.dumps(event).encode()))
+
+
+def test_a_release_that_came_too_late_stays_dead_and_parks_nothing() -> None:
+    books = MemoryBooks(0, TOPICS)
+    take(books, 0, "ledger.BookOpened.v1", "book", {"business_date": "2025-01-01"})
+    take(books, 1, "ledger.PaymentReceived.v1", "L1", {"amount": "5.00", "currency": "CZK"})
+    release = {"first_held_offset": 0, "held_reason": "x", "reason": "y"}
+    take(books, 2, "ledger.ParkedLoanReleased.v1", "L1", release)
+    take(books, 3, "ledger.DeadLetterRetried.v1", "book", {"dead_offset": 2, "reason": "again"})
+    assert list(books.dead_letters) == [2]
+    assert books.hosted.intake.parked == {}
