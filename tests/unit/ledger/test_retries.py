@@ -1,4 +1,4 @@
-"""What a retry does to dead letters that can be read: those that were dead for what they said, not for how they said it."""
+"""What a retry does to dead letters that can be read: they are dead for what they say, not for how they say it."""
 
 import json
 import uuid
