@@ -29,8 +29,8 @@ class ServiceSettings(BaseSettings):
     """Loans that one transaction of a closing touches at most."""
     cached_loans: int = Field(default=200_000, ge=0)
     """Loan states that one worker keeps in memory at most."""
-    session_seconds: float = Field(default=10.0, ge=6.0, le=300.0)
-    """How long a worker may be silent before the broker gives its partitions to others; a broker's minimum is 6 s."""
+    session_seconds: float = Field(default=10.0, ge=1.0, le=300.0)
+    """How long a worker may be silent before its partitions go to others; brokers refuse less than 6 unless told."""
     crash_at: str | None = None
     """`point:n`: end the process (exit code 137) when the named crash point is passed for the n-th time. For tests."""
     crash_log: Path | None = None

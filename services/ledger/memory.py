@@ -1,7 +1,6 @@
 """The books in memory: the same fold on dictionaries, one record at a time. What stores are held against."""
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -35,9 +34,9 @@ class MemoryBooks:
         item = self.hosted.decode(record)
         known = {i for i in (item.event.id if item.event else "",) if i in self.events}
         try:
-            asyncio.run(self._fold(item, known or None))
+            _run(self._fold(item, known or None))
         except SuspectedDuplicate:
-            asyncio.run(self._fold(item, known))
+            _run(self._fold(item, known))
 
     async def _fold(self, item: Any, known: Iterable[str] | None) -> None:
         values = None if known is None else {i: record_of(self.events[i][3]).value for i in known}
@@ -99,6 +98,15 @@ class MemoryBooks:
         self.dead_letters.update({dead.offset: dead.leaf for dead in unit.dead})
         for offset, _ in unit.settled:
             self.dead_letters.pop(offset, None)
+
+
+def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """To its end at once: nothing in memory waits, so no event loop is needed."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("the fold waited for something")
 
 
 def digest_in_memory(books: Iterable[MemoryBooks]) -> dict[str, Any]:
