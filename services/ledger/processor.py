@@ -187,7 +187,7 @@ class LedgerPartition:
         """File the loans that fall due by their dates: those of every closing in the batch at once, if they are few."""
         book, rows = self.book, self.book.rows
         limit = self.closing_chunk + 1 + len(rows.loans) + len(self.intake.parked)
-        through = day + self.closings
+        through = day if after >= 0 else day + self.closings  # the rest of a closing says nothing of the next ones
         found = await transaction.due(rows.due_through, through, after, limit)
         if len(found) == limit:
             through = day
