@@ -13,6 +13,9 @@ from shared.events.envelope import new_event_id
 
 command = typer.Typer(no_args_is_help=True, help="Show parked loans, and let them go on.")
 LoanId = Annotated[str, typer.Argument(help="The loan's id.")]
+DiscardFirst = Annotated[
+    bool, typer.Option("--discard-first", help="The event that parked it can never count: make it a dead letter.")
+]
 
 
 @command.command("list")
@@ -31,9 +34,11 @@ def show(loan_id: LoanId, as_json: AsJson = False) -> None:
 
 
 @command.command()
-def release(loan_id: LoanId, reason: Reason = ON_REQUEST, as_json: AsJson = False) -> None:
+def release(
+    loan_id: LoanId, reason: Reason = ON_REQUEST, discard_first: DiscardFirst = False, as_json: AsJson = False
+) -> None:
     """Fold a parked loan on from its first held event; exit code 1 if it parked again."""
-    document = run_to_end(_release(loan_id, reason))
+    document = run_to_end(_release(loan_id, reason, discard_first=discard_first))
     emit(document, fields(document), as_json=as_json)
     if document["parked"]:
         raise typer.Exit(1)
@@ -50,11 +55,11 @@ async def _show(loan_id: str) -> dict[str, Any]:
         return row | {"events": await queries.held_view(connection, row["partition"], loan_id)}
 
 
-async def _release(loan_id: str, reason: str) -> dict[str, Any]:
+async def _release(loan_id: str, reason: str, *, discard_first: bool) -> dict[str, Any]:
     async with recording() as desk:
         row = await _one(desk.books, loan_id)
         event_id = new_event_id()
-        await desk.record([ReleaseLoan(loan_id, row["first_offset"], row["reason"], reason, event_id)])
+        await desk.record([ReleaseLoan(loan_id, row["first_offset"], row["reason"], reason, event_id, discard_first)])
         still = [now for now in await queries.parked_view(desk.books) if now["loan_id"] == loan_id]
         return {"loan_id": loan_id, "released_by": event_id, "parked": still[0] if still else None}
 

@@ -40,6 +40,8 @@ class Release(Data):
 
     first_held_offset: Offset
     held_reason: Reason
+    discard_first: Annotated[bool, Field(strict=True)] = False
+    """The first held event can never be folded (a reversal of nothing): it becomes a dead letter, the rest goes on."""
     reason: Reason
 
 

@@ -289,6 +289,9 @@ class Intake:
         for one, inner in zip(held, records, strict=True):
             self.unit.released.append(one.offset)
             assert inner.event is not None
+            if data.discard_first and one.offset == parked.first_offset:
+                self.bury(inner.record, f"discarded at its release: {data.reason}", one.leaf)
+                continue
             self._admit(
                 one.offset, inner.record, inner.event, inner.problem, one.leaf, one.arrived or self.core.open_day
             )

@@ -97,6 +97,7 @@ class NewRelease(Body):
     """Where the loan is held, as /v1/parked shows it, and why it may go on."""
 
     first_held_offset: Annotated[int, Field(ge=0, lt=1 << 63, strict=True)]
+    discard_first: Annotated[bool, Field(strict=True)] = False
     reason: Reason
 
 

@@ -117,7 +117,9 @@ async def release_loan(call: Calling, loan_id: Loan, body: NewRelease) -> JSONRe
     parked = next((row for row in held if row["first_offset"] == body.first_held_offset), None)
     if parked is None:
         raise HeldElsewhere(f"Loan {loan_id} is held from {held[0]['first_offset']}.", field="first_held_offset")
-    command = ReleaseLoan(loan_id, body.first_held_offset, parked["reason"], body.reason, new_event_id())
+    command = ReleaseLoan(
+        loan_id, body.first_held_offset, parked["reason"], body.reason, new_event_id(), body.discard_first
+    )
     return await call.record(command, body, place=place, loan_id=loan_id)
 
 

@@ -241,7 +241,10 @@ def _reverse(command: model.ReversePayment, guards: Guards, stamp: Stamp) -> Env
 def _release(command: model.ReleaseLoan, guards: Guards, stamp: Stamp) -> Envelope:
     _require_open(guards)
     data = ledger.Release(
-        first_held_offset=command.first_held_offset, held_reason=command.held_reason, reason=command.reason
+        first_held_offset=command.first_held_offset,
+        held_reason=command.held_reason,
+        discard_first=command.discard_first,
+        reason=command.reason,
     )
     return _event(ledger.ParkedLoanReleased, data, command, stamp)
 

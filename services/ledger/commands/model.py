@@ -68,13 +68,15 @@ class ReversePayment:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseLoan:
-    """Let a parked loan go on, from its first held offset; `held_reason` is why it was parked."""
+    """Let a parked loan go on, from its first held offset; `held_reason` is why it was parked. `discard_first` sets the
+    event that parked it aside as a dead letter."""
 
     loan_id: str
     first_held_offset: int
     held_reason: str
     reason: str
     event_id: str
+    discard_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

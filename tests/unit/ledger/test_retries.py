@@ -34,3 +34,17 @@ def test_a_release_that_came_too_late_stays_dead_and_parks_nothing() -> None:
     take(books, 3, "ledger.DeadLetterRetried.v1", "book", {"dead_offset": 2, "reason": "again"})
     assert list(books.dead_letters) == [2]
     assert books.hosted.intake.parked == {}
+
+
+def test_a_release_can_discard_the_event_that_never_counts_and_the_rest_goes_on() -> None:
+    books = MemoryBooks(0, TOPICS)
+    take(books, 0, "ledger.BookOpened.v1", "book", {"business_date": "2025-01-01"})
+    take(books, 1, "ledger.PaymentReversed.v1", "L1", {"payment_id": str(uuid.UUID(int=99)), "reason": "of nothing"})
+    take(books, 2, "ledger.PaymentReceived.v1", "L1", {"amount": "5.00", "currency": "CZK"})
+    reason = books.hosted.intake.parked["L1"].reason
+    release = {"first_held_offset": 1, "held_reason": reason, "discard_first": True, "reason": "a mistake"}
+    take(books, 3, "ledger.ParkedLoanReleased.v1", "L1", release)
+    assert books.hosted.intake.parked == {}
+    assert books.parked_events == {}
+    assert list(books.dead_letters) == [1]
+    assert books.hosted.book.loans["L1"].waiting == [(2, str(uuid.UUID(int=2)), 500, 203)]
