@@ -9,7 +9,7 @@ from shared.streams.intake import NotUnderstood, Unreadable
 from shared.streams.ports import Record
 from shared.topics import lifecycle_events
 
-_validate = lifecycle_events.validate_json
+_validate = lifecycle_events.validator.validate_json
 
 
 def read(record: Record) -> Envelope:
@@ -21,7 +21,7 @@ def read(record: Record) -> Envelope:
     value = record.value
     if value is None:
         raise Unreadable("the record has no value")
-    if any(name == "ce_id" for name, _ in record.headers):
+    if record.headers and any(name == "ce_id" for name, _ in record.headers):
         value = _structured(record)
     try:
         event: Envelope = _validate(value, extra="forbid")
