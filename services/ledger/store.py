@@ -1,11 +1,13 @@
 """The ledger's tables: a method per statement, inside a transaction that holds the partition's position row."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any
 
 import asyncpg
+import structlog
 
 from services.ledger.account import AccrualGroup, Loan, decode_group, decode_loan, encode_loan, group_id
 from services.ledger.book import Book, Rows
@@ -16,6 +18,8 @@ from shared.streams.outbox_rows import pack, unpack
 from shared.streams.ports import FencedError, Message, RetryableError
 from shared.streams.processor import Advance, DuplicateEvents, Position
 
+log = structlog.get_logger(__name__)
+
 # Take partitions over: one more epoch, in order of partition, so that two claims never wait for each other in a ring.
 CLAIM = """
 UPDATE position p SET epoch = p.epoch + 1, halted = NULL
@@ -24,6 +28,8 @@ WHERE p.partition = q.partition
 RETURNING p.partition, epoch, next_offset, resume_loan, last_offset, last_leaf, tree_size, tree_frontier, outbox_next,
     open_date, halted
 """
+# Sessions of our own role that keep this one waiting.
+END_BLOCKERS = "SELECT pg_terminate_backend(pid) FROM unnest(pg_blocking_pids($1)) AS blocker (pid)"
 POSITION = """
 SELECT partition, epoch, next_offset, resume_loan, last_offset, last_leaf, tree_size, tree_frontier, outbox_next,
     open_date, halted
@@ -56,6 +62,7 @@ ON CONFLICT (loan) DO UPDATE SET next_action = excluded.next_action, as_of = exc
 RETRYABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that broke inside a statement says so, now and then
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.TransactionRollbackError,
     asyncpg.exceptions.InsufficientResourcesError,
@@ -65,6 +72,8 @@ RETRYABLE = (
     TimeoutError,
 )
 STATEMENT_SECONDS = 60.0
+CLAIM_PATIENCE_SECONDS = 5.0
+"""A transaction that runs takes a fraction of this."""
 EVENT_COLUMNS = ("offset", "event_id", "loan", "effective_date", "booking_date", "record", "partition")
 POSTING_COLUMNS = (
     "loan", "offset", "amount", "effective_date", "booking_date", "n", "debit", "credit", "currency", "partition",
@@ -107,9 +116,18 @@ class LedgerStore:
             raise RetryableError(f"{type(error).__name__}: {error}") from error
 
     async def claim(self, partitions: Sequence[int]) -> list[Position]:
-        """Epoch + 1 for each, waiting for whoever is inside a transaction."""
+        """Epoch + 1 for each, waiting a while for whoever is inside a transaction, then ending that: a worker that was
+        stopped there would hold its partitions for ever."""
         async with self._connection() as connection:
-            return [position_of(row) for row in await connection.fetch(CLAIM, list(partitions))]
+            claiming = asyncio.ensure_future(connection.fetch(CLAIM, list(partitions)))
+            try:
+                while not (await asyncio.wait({claiming}, timeout=CLAIM_PATIENCE_SECONDS))[0]:
+                    async with self._connection() as other:
+                        ended = await other.fetch(END_BLOCKERS, connection.get_server_pid())
+                    log.warning("ended transactions that held a claimed partition", backends=len(ended))
+            finally:
+                claiming.cancel()
+            return [position_of(row) for row in await claiming]
 
     async def position(self, partition: int) -> Position:
         """The position row as committed."""

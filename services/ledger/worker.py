@@ -16,7 +16,7 @@ from shared import telemetry
 from shared.settings import ServiceSettings
 from shared.streams.kafka import KafkaLog, KafkaPublisher
 from shared.streams.ports import FencedError, HaltedPartition, Message, RetryableError
-from shared.streams.processor import Counts, Owned, Processor
+from shared.streams.processor import Counts, Owned, Position, Processor
 from shared.streams.relay import PartitionRelay
 from shared.streams.sealing import SealingPublisher
 from shared.streams.transport import Batch
@@ -151,7 +151,7 @@ class LedgerWorker:
                 if problem is not None:
                     raise problem
             for owned in self.processor.owned.values():
-                await self._changed(owned)
+                await self._changed(owned, owned.position)
         except BaseException:  # a relay that stayed would be fenced by the next claim's, and take that down
             self.processor.owned = {}
             await asyncio.gather(*(relay.close() for relay in relays.values()))
@@ -160,20 +160,19 @@ class LedgerWorker:
         gc.collect()  # what the last claim left has cycles (clients), and there is little else to walk now
         log.info("claimed", partitions=list(partitions), halted=self.processor.halted)
 
-    async def _changed(self, owned: Owned) -> None:
+    async def _changed(self, owned: Owned, position: Position) -> None:
         """The loans whose snapshots are still to be sent, as the tables have them."""
-        loans = await self.store.unsnapshotted(owned.position.partition)
-        day, hosted = owned.position.open_day or 0, cast(LedgerPartition, owned.hosted)
+        loans = await self.store.unsnapshotted(position.partition)
+        day, hosted = position.open_day or 0, cast(LedgerPartition, owned.hosted)
         hosted.changed = {loan.loan_id: (loan, messages.account(loan, day), day) for loan in loans}
 
-    async def _found(self, owned: Owned, sequence: int) -> None:
+    async def _found(self, owned: Owned, position: Position) -> None:
         """A commit whose answer was lost: relay what it left in the outbox and send its loans' snapshots."""
-        partition = owned.position.partition
-        rows = await self.store.unpublished(partition)
-        await self._changed(owned)
+        rows = await self.store.unpublished(position.partition)
+        await self._changed(owned, position)
         for number, outgoing in rows:
-            if number >= sequence:
-                self.relays[partition].hand_over(number, outgoing)
+            if number >= owned.position.outbox_next:
+                self.relays[position.partition].hand_over(number, outgoing)
 
     def _relay(self, partition: int) -> PartitionRelay:
         async def new_publisher() -> SealingPublisher:

@@ -190,10 +190,10 @@ class Processor:
         clock: Clock,
         host: Any,
         on_commit: Any,
-        on_found: Callable[[Owned, int], Awaitable[None]] | None = None,
+        on_found: Callable[[Owned, Position], Awaitable[None]] | None = None,
     ) -> None:
         """`host(partition)` makes a partition's fold; `on_commit(owned, sequence, messages)` hears of each commit,
-        `on_found(owned, sequence)` of one whose answer was lost: outbox rows from `sequence` on are news to it."""
+        `on_found(owned, position)` of one whose answer was lost: outbox rows that `owned` doesn't know of are news."""
         self.topic = topic
         self.store = store
         self.log_port = log_port
@@ -311,7 +311,7 @@ class Processor:
             self.counts.found += 1
             log.warning("a commit without an answer went through", partition=before.partition)
             if self._on_found is not None:
-                await self._on_found(owned, before.outbox_next)
+                await self._on_found(owned, position)
         owned.position = position
         owned.tree = Tree(position.tree_size, position.frontier)
         owned.torn = False

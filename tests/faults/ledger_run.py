@@ -76,6 +76,11 @@ class Worker:
         if number in (signal.SIGKILL, signal.SIGTERM):
             self.process.wait(timeout=20)
 
+    def complaints(self) -> str:
+        """What its log says besides what is usual."""
+        lines = (line for line in self.log.read_text().splitlines() if '"level": "info"' not in line)
+        return "\n".join(line[-1500:] for line in lines)[:4000]
+
     @property
     def ended(self) -> bool:
         return self.process.poll() is not None
@@ -115,8 +120,8 @@ async def caught_up(place: Place, *, seconds: float = DEADLINE_SECONDS, alive: S
             if not lag:
                 return
             for worker in alive:
-                assert not worker.ended, worker.log.read_text()[-3000:]
-            logs = "".join(worker.log.read_text()[-2000:] for worker in alive)
+                assert not worker.ended, worker.complaints()
+            logs = "".join(worker.complaints() for worker in alive)
             assert time.monotonic() < deadline, f"not caught up: {lag}\n{logs}"
             await asyncio.sleep(0.1)
     finally:

@@ -35,7 +35,7 @@ async def _crash(place: Place, folder: Path, point: str, *, passing: int) -> Non
         await until(ended, 40)
     finally:
         worker.kill()
-    assert worker.process.returncode == EXIT_CODE, worker.log.read_text()[-3000:]
+    assert worker.process.returncode == EXIT_CODE, worker.complaints()
     assert log.read_text().split() == [point]
 
 

@@ -26,8 +26,7 @@ def log_of(history: History) -> list[Record]:
     """A history as the records of one partition, with a transaction marker after every seventh."""
     offsets = (n + n // 7 for n in itertools.count())
     return [
-        Record(TOPICS.lifecycle, 0, next(offsets), 1_700_000_000_000, one.key, one.value)
-        for one in history.records()
+        Record(TOPICS.lifecycle, 0, next(offsets), 1_700_000_000_000, one.key, one.value) for one in history.records()
     ]
 
 
@@ -93,7 +92,12 @@ def batches(records: Sequence[Record], sizes: Iterable[int]) -> Iterable[Sequenc
 
 
 async def run(
-    store: MemoryStore, records: Sequence[Record], sizes: Iterable[int], *, restarts: random.Random | None, **hosted: Any
+    store: MemoryStore,
+    records: Sequence[Record],
+    sizes: Iterable[int],
+    *,
+    restarts: random.Random | None,
+    **hosted: Any,
 ) -> None:
     """Process the log; where `restarts` says so, another worker goes on from the tables."""
     running, epoch = processor(store, **hosted), 0
@@ -112,12 +116,12 @@ async def _the(records: Sequence[Record], offset: int | None) -> Record | None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     sizes=st.lists(st.integers(1, 60), min_size=1, max_size=8),
     chunk=st.sampled_from([1, 2, 5, 1000]),
     cached=st.sampled_from([0, 3, 1000]),
-    restarts=st.randoms(use_true_random=False),
+    restarts=st.integers(0, 1 << 30).map(random.Random),
 )
 def test_any_cut_gives_the_same_books_and_the_same_derived_events(
     seed: int, sizes: list[int], chunk: int, cached: int, restarts: random.Random
@@ -130,9 +134,11 @@ def test_any_cut_gives_the_same_books_and_the_same_derived_events(
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-@settings(max_examples=25)
-@given(sizes=st.lists(st.integers(1, 60), min_size=1, max_size=8), dice=st.randoms(use_true_random=False))
-def test_a_database_that_fails_at_any_moment_costs_nothing(seed: int, sizes: list[int], dice: random.Random) -> None:
+@settings(max_examples=12)
+@given(sizes=st.lists(st.integers(1, 60), min_size=1, max_size=8), faults=st.integers(0, 1 << 30))
+def test_a_database_that_fails_at_any_moment_costs_nothing(seed: int, sizes: list[int], faults: int) -> None:
+    dice = random.Random(faults)
+
     def fault(moment: str) -> None:
         if dice.random() < 0.15:
             raise RetryableError(f"lost at {moment}")
