@@ -170,8 +170,8 @@ class Intake:
         self.holds = holds
         self.retried = retried
         self.parked: dict[str, Parked] = {}
-        self.releasing: int | None = None
-        """Offset of the release that is being folded."""
+        self.releasing: Item | None = None
+        """The release that is being folded."""
         self.unit = Unit()
         self.known: Mapping[str, bytes | None] | None = None
         """Event ids of this batch that are already accepted, with the accepted value; None: nobody has looked."""
@@ -204,7 +204,8 @@ class Intake:
         if self.is_repeated(offset, event.id, record.value, leaf):
             return
         try:
-            if (reason := self.holds.get(Hold(offset, subject, self.releasing))) is not None:
+            again_at = None if self.releasing is None else self.releasing.record.offset
+            if (reason := self.holds.get(Hold(offset, subject, again_at))) is not None:
                 raise InvariantBroken(_AGAIN.sub("", reason))
             if problem is not None:
                 raise InvariantBroken(str(problem))
@@ -255,7 +256,10 @@ class Intake:
         self.unit.messages.append(self.core.dead_message(record, reason))
 
     def _park(self, held: Held, cause: Envelope, reason: str) -> None:
-        again = "" if self.releasing is None else f" (again at {self.releasing})"
+        again = ""
+        if self.releasing is not None and self.releasing.event is not None:
+            cause = self.releasing.event  # by the record's own id, it would pass for the first parking's repeat
+            again = f" (again at {self.releasing.record.offset})"
         parked = Parked(held.loan_id, held.offset, reason[:REASON_CHARACTERS_MAX] + again, self.core.open_day)
         self.parked[held.loan_id] = parked
         self.unit.parked[held.loan_id] = parked
@@ -285,7 +289,7 @@ class Intake:
         self._unpark(parked, event)
         self.unit.held = [one for one in self.unit.held if one.loan_id != parked.loan_id]
         self.core.catch_up(event.subject, event, self._origin(record, event, leaf))
-        self.releasing = record.offset
+        self.releasing = item
         for one, inner in zip(held, records, strict=True):
             self.unit.released.append(one.offset)
             assert inner.event is not None

@@ -219,7 +219,8 @@ def assert_published(found: dict[int, dict[str, bytes]], derived: dict[int, list
     wanted = {json.loads(value)["id"]: (source, n) for source in derived for n, value in enumerate(derived[source])}
     on_broker = sorted(value for events in found.values() for value in events.values())
     replay = sorted(value for values in derived.values() for value in values)
-    assert on_broker == replay, f"derived events differ: {len(on_broker)} on the broker, {len(replay)} in the replay"
+    differing = sorted(set(on_broker) ^ set(replay))[:2]
+    assert on_broker == replay, f"{len(on_broker)} derived events are published, {len(replay)} replayed: {differing}"
     for partition, events in found.items():
         last: dict[int, int] = {}
         for event_id in events:
