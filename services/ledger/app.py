@@ -39,7 +39,7 @@ class Process:
             settings.topic_prefix + PROCESSOR,
             bootstrap=settings.kafka_bootstrap,
             claim=self._claim,
-            positions=lambda: self.worker.positions(),
+            positions=lambda: self.worker.positions(),  # noqa: PLW0108 - there is no worker yet
             batch_records=settings.batch_records,
             session_seconds=settings.session_seconds,
         )

@@ -110,8 +110,8 @@ class BatchConsumer(driver.Consumer):
             self.dropped |= left
 
     def _message(self, tp: TP, run: int, records: list[Any], generation: int) -> ConsumerMessage:
-        """One Faust message for a batch. Its offset only ever grows, for Faust drops a message whose offset is below the
-        last one's, also after a seek back; nothing else looks at it."""
+        """One Faust message for a batch. Its offset only ever grows, for Faust drops a message whose offset is below
+        the last one's, also after a seek back; nothing else looks at it."""
         sequence = self.sequences[tp] = self.sequences.get(tp, -1) + 1
         self.ahead += 1
         self._handed_over += 1

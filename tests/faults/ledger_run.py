@@ -237,8 +237,10 @@ async def first_difference(place: Place) -> str:
         for partition in range(place.partitions):
             for query in (
                 f"SELECT loan, loan_id, state FROM loan_p{partition} ORDER BY loan",
-                f'SELECT loan, "offset", n, debit, credit, amount, effective_date, booking_date FROM posting_p{partition}'
-                ' ORDER BY loan, "offset", n',
+                (
+                    'SELECT loan, "offset", n, debit, credit, amount, effective_date, booking_date'
+                    f' FROM posting_p{partition} ORDER BY loan, "offset", n'
+                ),
                 f'SELECT "offset", event_id FROM event_p{partition} ORDER BY "offset"',
                 f'SELECT "offset", reason FROM dead_letter WHERE partition = {partition} ORDER BY "offset"',
                 f'SELECT "offset", loan_id FROM parked_event WHERE partition = {partition} ORDER BY "offset"',

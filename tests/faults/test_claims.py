@@ -1,8 +1,8 @@
 """Who may write: one claim for each assignment, and nothing from whoever lost it."""
 
 import asyncio
-from pathlib import Path
 import signal
+from pathlib import Path
 
 import pytest
 

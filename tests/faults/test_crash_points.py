@@ -1,13 +1,11 @@
 """SIGKILL at every named crash point: the list in code is the list that is tested."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from lendlog.histories import History
-from services.ledger.commands import LedgerCommands
 from shared.streams.crash_points import EXIT_CODE, POINTS
 from tests.faults.ledger_run import Worker, assert_all_agree, caught_up, live_digest, produce, workers
 from tests.places import Place

@@ -1,4 +1,4 @@
-"""The database fails inside a batch, or answers nothing to a commit: every event counts once, every derived event goes out."""
+"""The database fails inside a batch, or a commit stays unanswered: every event counts once, every derived one leaves."""
 
 import asyncio
 import random
@@ -73,7 +73,10 @@ async def test_backends_ended_again_and_again_under_a_worker_cost_nothing(places
     ended = 0
     with workers(place, tmp_path, 1, LENDLOG_BATCH_RECORDS="25", LENDLOG_CLOSING_CHUNK="4") as running:
         task = asyncio.create_task(caught_up(place, alive=running))
-        mine = "SELECT pid FROM pg_stat_activity WHERE usename LIKE '%ledger' AND state <> 'idle' AND pid <> pg_backend_pid()"
+        mine = (
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE usename LIKE '%ledger' AND state <> 'idle' AND pid <> pg_backend_pid()"
+        )
 
         async def end_one() -> bool:
             nonlocal ended
@@ -81,7 +84,7 @@ async def test_backends_ended_again_and_again_under_a_worker_cost_nothing(places
             if pids:
                 ended += 1
                 await administrator.execute("SELECT pg_terminate_backend($1)", dice.choice(pids))
-            await asyncio.sleep(0.2)  # noqa: ASYNC110  # a rate, not a wait
+            await asyncio.sleep(0.2)  # a rate, not a wait
             return task.done()
 
         await until(end_one, 60)

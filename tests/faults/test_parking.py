@@ -3,6 +3,7 @@ replay by the mended engine gives the same books."""
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,8 +42,7 @@ def mend(patch: pytest.MonkeyPatch) -> None:
         except NotUnderstood:
             known = json.loads(record.value)
             known["data"].pop("grace_days", None)
-            values = {name: getattr(record, name) for name in ("topic", "partition", "offset", "timestamp", "key", "headers")}
-            return read(replay.Record(value=json.dumps(known).encode(), **values))
+            return read(replace(record, value=json.dumps(known).encode()))
 
     for module in (book, replay):
         patch.setattr(module, "read", mended)

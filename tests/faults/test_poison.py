@@ -30,7 +30,7 @@ def poison() -> list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]]
         (b"L0000001", None, []),
         (b"L0000001", b"", []),
         (b"L0000001", dice.randbytes(1 << 20), []),
-        (b"L0000001", "不是一个事件 ✓ \U0001f4b0 ‮".encode(), [("trace", "第三".encode()), ("empty", b"")]),
+        (b"L0000001", "不是一个事件 ✓ \U0001f4b0 \u202e".encode(), [("trace", "第三".encode()), ("empty", b"")]),
         ("借款人".encode(), b"\xff\xfe\x00", []),
         (b"\x00\xff", b"null", []),
         (b"L0000001", b'{"data":' + b"[" * 100_000, []),

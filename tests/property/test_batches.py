@@ -1,4 +1,4 @@
-"""However the log is cut into batches, closings into transactions, and whatever the database refuses: the same books."""
+"""However the log is cut into batches and closings into transactions, whatever the database refuses: the same books."""
 
 import asyncio
 import itertools
