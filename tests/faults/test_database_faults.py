@@ -1,4 +1,4 @@
-"""The database fails inside a batch, or a commit stays unanswered: every event counts once, every derived one leaves."""
+"""The database fails inside a batch, or a commit stays unanswered: each event counts once, each derived one leaves."""
 
 import asyncio
 import random

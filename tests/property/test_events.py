@@ -42,6 +42,8 @@ def scalars(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
             return st.sampled_from(values)
         case {"type": "null"}:
             return st.none()
+        case {"type": "boolean"}:
+            return st.booleans()
         case {"type": "integer"}:
             return st.integers(schema.get("minimum", 0), schema.get("maximum", 2**62))
         case {"format": "date"}:
