@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from shared.events.envelope import Amount, BorrowerId, CurrencyCode, Data, Envelope, EventId, LoanId
+from shared.events.envelope import Amount, BorrowerId, CurrencyCode, Data, Envelope, EventId, LoanId, Total
 
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Offset = Annotated[int, Field(ge=0, strict=True)]
@@ -100,7 +100,7 @@ class Posting(Data):
 
     debit: str
     credit: str
-    amount: Amount
+    amount: Total
     currency: CurrencyCode
     effective_date: date
 
@@ -109,13 +109,13 @@ class Account(Data):
     """A loan's figures after an event. `past_due_since`: the due date from which days past due count, if any."""
 
     status: Literal["contracted", "active", "settled", "unknown"]
-    principal_outstanding: Amount
-    interest_due: Amount
-    past_due: Amount
+    principal_outstanding: Total
+    interest_due: Total
+    past_due: Total
     past_due_since: date | None = None
     next_due_date: date | None = None
-    overpaid: Amount
-    in_suspense: Amount
+    overpaid: Total
+    in_suspense: Total
 
 
 class Entry(Data):
