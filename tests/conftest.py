@@ -17,6 +17,7 @@ from shared.settings import PlatformSettings
 from tests.places import Place, new_place
 
 REPOSITORY = Path(__file__).parent.parent
+BERKA = Path(os.environ.get("LENDLOG_BERKA", "../shared/data/berka"))
 
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, print_blob=True)
@@ -26,6 +27,12 @@ settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that own, stop or kill servers come last: what they burden is no longer in use."""
     items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Without the data set its tests are skipped by name; continuous integration has it, or fails."""
+    if item.get_closest_marker("berka") and not (BERKA / "loan.asc").is_file() and os.environ.get("CI") != "true":
+        pytest.skip(f"the Berka data set is not in {BERKA}: set LENDLOG_BERKA")
 
 
 @pytest.fixture(scope="session")

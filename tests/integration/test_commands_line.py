@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaProducer
 from shared.partitioner import partition_for
 from shared.topics import LIFECYCLE
 
-pytestmark = [pytest.mark.servers, pytest.mark.alone]
+pytestmark = [pytest.mark.servers, pytest.mark.alone, pytest.mark.berka]
 
 LENDLOG = (sys.executable, "-c", "from lendlog.cli import main; main()")
 BERKA = Path(os.environ.get("LENDLOG_BERKA", "../shared/data/berka"))

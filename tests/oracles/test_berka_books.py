@@ -16,6 +16,7 @@ from shared.events.ledger import BusinessDateClosed
 from shared.streams.intake import Intake, decode
 from shared.streams.ports import Record
 
+pytestmark = pytest.mark.berka
 BERKA = Path(os.environ.get("LENDLOG_BERKA", "../shared/data/berka"))
 THROUGH = date(1994, 3, 31)
 TOPICS = Topics("loans.lifecycle.v1", "ledger.events.v1", "ledger.accounts.v1", "loans.lifecycle.v1.dlq", 1)

@@ -28,6 +28,7 @@ def folder(where: Path, *, loans: str = LOAN, movements: str = MOVEMENT) -> Path
     return where
 
 
+@pytest.mark.berka
 def test_the_first_nine_months_are_what_the_bank_published() -> None:
     portfolio = read(BERKA, THROUGH)
     assert portfolio.figures() == {"loans": 38, "repayments": 123, "repaid": "483565.80"}
@@ -36,6 +37,7 @@ def test_the_first_nine_months_are_what_the_bank_published() -> None:
     assert portfolio.loans[0].granted == date(1993, 7, 5)
 
 
+@pytest.mark.berka
 def test_every_loan_of_the_file_has_equal_instalments_as_the_file_says() -> None:
     portfolio = read(BERKA, date(1998, 12, 31))
     assert len(portfolio.loans) == 682
@@ -59,6 +61,7 @@ def test_the_first_instalment_is_due_on_the_next_12th(granted: date, due: date) 
     assert first_due_date(granted) == due
 
 
+@pytest.mark.berka
 def test_the_plan_goes_by_business_date_and_closes_every_day() -> None:
     commands = plan(read(BERKA, THROUGH), THROUGH)
     assert commands[0] == OpenBook(date(1993, 7, 5), event_id=commands[0].event_id)
@@ -71,6 +74,7 @@ def test_the_plan_goes_by_business_date_and_closes_every_day() -> None:
     assert len({command.event_id for command in commands}) == len(commands) == 1 + 270 + 2 * 38 + 123
 
 
+@pytest.mark.berka
 def test_the_plan_breaks_no_rule_of_the_ledger() -> None:
     guards, stamp = Guards(), Stamp("2026-01-01T00:00:00Z")
     for command in plan(read(BERKA, THROUGH), THROUGH):
@@ -79,6 +83,7 @@ def test_the_plan_breaks_no_rule_of_the_ledger() -> None:
     assert guards.open_date == date(1994, 4, 1)
 
 
+@pytest.mark.berka
 def test_a_longer_plan_begins_with_the_shorter_one() -> None:
     shorter = plan(read(BERKA, date(1993, 12, 31)), date(1993, 12, 31))
     assert plan(read(BERKA, THROUGH), THROUGH)[: len(shorter)] == shorter
@@ -89,6 +94,7 @@ def test_no_number_of_an_account_stands_in_a_borrower_id() -> None:
     assert "1787" not in borrower_id("1787")
 
 
+@pytest.mark.berka
 def test_a_date_before_the_first_grant_has_nothing_to_import() -> None:
     with pytest.raises(MissingPrecondition, match="1993-07-04"):
         plan(read(BERKA, date(1993, 7, 4)), date(1993, 7, 4))
