@@ -60,13 +60,16 @@ async def produce(place: Place, records: Iterable[Produced]) -> None:
 class Worker:
     """One worker process."""
 
+    module = "services.ledger.app"
+    role = "ledger"
+
     def __init__(self, place: Place, log: Path, **variables: str) -> None:
         self.log = log
         variables = {"LENDLOG_SESSION_SECONDS": SESSION_SECONDS} | variables
         with log.open("ab") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "services.ledger.app"],
-                env=place.environment(**variables), stdout=file, stderr=file, start_new_session=True,
+                [sys.executable, "-m", self.module],
+                env=place.environment(self.role, **variables), stdout=file, stderr=file, start_new_session=True,
             )  # fmt: skip
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:

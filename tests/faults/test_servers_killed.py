@@ -4,14 +4,14 @@ import asyncio
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lendlog.histories import History
-from lendlog.platform import _supervised
+from lendlog.platform import Platform, _supervised
 from lendlog.servers.supervisor import Embedded, Supervisor
 from shared.settings import PlatformSettings
 from tests.faults.ledger_run import Worker, assert_all_agree, caught_up, produce, workers
@@ -26,15 +26,15 @@ SLOW = {"LENDLOG_BATCH_RECORDS": "15", "LENDLOG_CLOSING_CHUNK": "3"}
 """So that the load lasts."""
 
 
-@pytest.fixture
-async def own(kafka_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Place, Supervisor]]:
-    """Servers of this test's own, which nobody repairs but the test."""
+@pytest.fixture(scope="module")
+def own(kafka_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Platform, Supervisor]]:
+    """Servers of this module's own, which nobody repairs but the tests."""
     home = tmp_path_factory.mktemp("own")
     settings = PlatformSettings(home=home, postgres_url=None, kafka_bootstrap=None, postgres_port=0, kafka_port=0)
-    async with _supervised(settings, lambda _: None) as (platform, supervisor):
-        place = new_place(platform, 2)
-        await place.create()
-        yield place, supervisor
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        context = _supervised(settings, lambda _: None)
+        yield runner.run(context.__aenter__())
+        runner.run(context.__aexit__(None, None, None))
     shutil.rmtree(home, ignore_errors=True)
 
 
@@ -62,9 +62,11 @@ async def some_are_in(place: Place, running: list[Worker], more: int) -> None:
 
 
 async def test_broker_and_database_killed_and_back_under_load_cost_nothing(
-    own: tuple[Place, Supervisor], tmp_path: Path
+    own: tuple[Platform, Supervisor], tmp_path: Path
 ) -> None:
-    place, supervisor = own
+    platform, supervisor = own
+    place = new_place(platform, 2)
+    await place.create()
     servers: list[Embedded] = [server for server in (supervisor.kafka, supervisor.postgres) if server]
     assert len(servers) == 2
     history = list(History(seed=SEED, loans=80, days=50, partitions=2, trouble=1).records())
@@ -85,9 +87,11 @@ async def test_broker_and_database_killed_and_back_under_load_cost_nothing(
 
 @pytest.mark.parametrize("name", ["kafka", "postgres"])
 async def test_a_worker_leaves_in_time_though_a_server_is_away(
-    own: tuple[Place, Supervisor], tmp_path: Path, name: str
+    own: tuple[Platform, Supervisor], tmp_path: Path, name: str
 ) -> None:
-    place, supervisor = own
+    platform, supervisor = own
+    place = new_place(platform, 2)
+    await place.create()
     await produce(place, History(seed=SEED, loans=20, days=10, partitions=2).records())
     with workers(place, tmp_path, 1) as running:
         await caught_up(place, alive=running)
@@ -96,3 +100,4 @@ async def test_a_worker_leaves_in_time_though_a_server_is_away(
         started = time.monotonic()
         running[0].kill(signal.SIGTERM)
         assert time.monotonic() - started < LEAVE_SECONDS
+    await supervisor._repair(getattr(supervisor, name))
