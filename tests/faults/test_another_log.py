@@ -127,7 +127,7 @@ async def delete_lifecycle(place: Place) -> None:
 
 
 async def test_a_halt_is_cleared_by_a_claim_that_finds_the_log_sound(places: Any, tmp_path: Path) -> None:
-    place, rest = await with_books(places, tmp_path)
+    place, _rest = await with_books(places, tmp_path)
     from tests.faults.in_process import driven
 
     async with driven(place) as ledger:
