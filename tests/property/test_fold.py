@@ -1,5 +1,5 @@
-"""What holds of the fold, whatever the history: balances are sums, order of arrival shows in booking dates only, a parked
-loan misses nothing, and interest accrues to the unit."""
+"""What holds of the fold, whatever the history: balances are sums, order of arrival shows in booking dates only, a
+parked loan misses nothing, and interest accrues to the unit."""
 
 import json
 import uuid
