@@ -32,7 +32,12 @@ async def test_a_parked_loan_is_released_from_where_it_is_held(
     again = await client.send("operator", "POST", "/v1/parked/loan-1/release", body, idempotency_key="k")
     assert (released.status_code, again.status_code, again.json()) == (202, 202, released.json())
     payload = await services.api.fetchval("SELECT payload FROM outbox WHERE aggregateid = 'loan-1'")
-    assert json.loads(payload)["data"] == {"first_held_offset": 7, "held_reason": "unknown type", "reason": "upgraded"}
+    assert json.loads(payload)["data"] == {
+        "first_held_offset": 7,
+        "held_reason": "unknown type",
+        "reason": "upgraded",
+        "discard_first": False,
+    }
 
 
 async def test_a_dead_letter_is_retried_once_on_its_own_partition(
