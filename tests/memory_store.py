@@ -14,9 +14,9 @@ from services.ledger.book import Book, Rows
 from services.ledger.digest import Digest, Line
 from shared.merkle import record_of
 from shared.money import code_of
-from shared.streams.intake import Held, Parked, Unit
 from shared.streams.ports import FencedError, Message
-from shared.streams.processor import Advance, DuplicateEvents, Position
+from shared.streams.positions import Advance, DuplicateEvents, Position
+from shared.streams.unit import Held, Parked, Unit
 
 
 class MemoryStore:

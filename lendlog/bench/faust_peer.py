@@ -20,7 +20,7 @@ from shared.merkle import Tree
 from shared.settings import ServiceSettings
 from shared.streams.intake import SuspectedDuplicate
 from shared.streams.ports import Record
-from shared.streams.processor import Advance
+from shared.streams.positions import Advance
 
 TAKE = 1000
 WITHIN_SECONDS = 1.0

@@ -39,8 +39,9 @@ from shared.events.ledger import (
     PaymentReversed,
 )
 from shared.events.origination import LoanContracted, LoanDisbursed
-from shared.streams.intake import Origin, Parked
+from shared.streams.intake import Origin
 from shared.streams.ports import Message, Record
+from shared.streams.unit import Parked
 
 EventRow = tuple[int, str, int | None, date, date, bytes]
 """offset, event id, loan number, effective date, booking date, record."""

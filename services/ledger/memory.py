@@ -11,8 +11,9 @@ from services.ledger.messages import Topics
 from services.ledger.processor import LedgerPartition
 from shared.merkle import record_of
 from shared.money import code_of
-from shared.streams.intake import Held, Parked, SuspectedDuplicate, Unit
+from shared.streams.intake import SuspectedDuplicate
 from shared.streams.ports import Message, Record
+from shared.streams.unit import Held, Parked, Unit
 
 
 class MemoryBooks:

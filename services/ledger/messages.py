@@ -16,8 +16,8 @@ from shared.events.envelope import BOOK, SCHEMA_BASE, Envelope, derived_event_id
 from shared.money import code_of, decimal_text
 from shared.partitioner import partition_for
 from shared.streams.dead_letters import dead_letter_headers
-from shared.streams.intake import Parked
 from shared.streams.ports import Message, Record
+from shared.streams.unit import Parked
 
 _encode = msgspec.json.Encoder().encode
 SOURCE = "/ledger"

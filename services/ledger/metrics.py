@@ -1,5 +1,10 @@
-"""Every metric of the ledger worker: kind, unit, meaning."""
+"""Every metric of the ledger worker: kind, unit, meaning; and what is read for them before a scrape."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from shared.streams.processor import Counts, Processor
+from shared.streams.relay import PartitionRelay
 from shared.telemetry import counter, gauge, histogram
 
 EVENTS = counter("lendlog_ledger_events_total", "events", "Events accepted into the books")
@@ -40,3 +45,27 @@ HALTED = gauge("lendlog_ledger_halted_partitions", "partitions", "Partitions tha
 CLAIMED = gauge("lendlog_ledger_claimed_partitions", "partitions", "Partitions this worker owns")
 EPOCH = gauge("lendlog_ledger_epoch", "epoch", "Epoch of the claim", "partition")
 CACHED = gauge("lendlog_ledger_cached_loans", "loans", "Loan states in memory", "partition")
+
+
+def refresh(processor: Processor, relays: Mapping[int, PartitionRelay], exported: Counts) -> None:
+    """Bring counters and gauges up to date before a scrape; `exported`: the counts as of the last one, kept here."""
+    now = processor.counts
+    for name, target in (
+        ("events", EVENTS), ("duplicates", DUPLICATES), ("redelivered", REDELIVERED), ("holes", HOLES), ("dead", DEAD),
+        ("retried", RETRIED), ("stale", STALE), ("transactions", TRANSACTIONS), ("conflicts", CONFLICTS),
+        ("found", FOUND),
+    ):  # fmt: skip
+        target.inc(getattr(now, name) - getattr(exported, name))
+        setattr(exported, name, getattr(now, name))
+    for stage, seconds in now.seconds.items():
+        STAGE_SECONDS.labels(stage).set(seconds)
+    HALTED.set(len(processor.halted))
+    CLAIMED.set(len(processor.owned))
+    for partition, owned in processor.owned.items():
+        hosted: Any = owned.hosted
+        POSITION.labels(partition).set(owned.position.next_offset)
+        EPOCH.labels(partition).set(owned.position.epoch)
+        PARKED.labels(partition).set(len(hosted.intake.parked))
+        CACHED.labels(partition).set(len(hosted.book.loans))
+        if relay := relays.get(partition):
+            RELAY_BACKLOG.labels(partition).set(relay.backlog)

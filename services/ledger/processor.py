@@ -16,8 +16,9 @@ from shared.events.ledger import (
     PaymentReversed,
 )
 from shared.merkle import canonical, leaf_hash, record_of
-from shared.streams.intake import Hold, Intake, Item, SuspectedDuplicate, Unit, decode
+from shared.streams.intake import Hold, Intake, Item, SuspectedDuplicate, decode
 from shared.streams.ports import Record
+from shared.streams.unit import Unit
 
 
 class LedgerPartition:

@@ -11,21 +11,20 @@ import asyncpg
 
 from services.ledger import messages, metrics
 from services.ledger.processor import LedgerPartition
+from services.ledger.snapshot_pacing import SNAPSHOT_SECONDS, SNAPSHOT_SECONDS_BUSY, SnapshotPacing
 from services.ledger.store import LedgerStore
 from shared import telemetry
 from shared.settings import ServiceSettings
 from shared.streams.kafka import KafkaLog, KafkaPublisher
 from shared.streams.ports import FencedError, HaltedPartition, Message, RetryableError
-from shared.streams.processor import Counts, Owned, Position, Processor
+from shared.streams.positions import Position
+from shared.streams.processor import Counts, Owned, Processor
 from shared.streams.relay import PartitionRelay
 from shared.streams.sealing import SealingPublisher
 from shared.streams.transport import Batch
 
 log = telemetry.logger(__name__)
 PROCESSOR = "ledger"
-SNAPSHOT_SECONDS_BUSY = 30.0
-"""Under load a loan's snapshot is sent at most this often: later events of the same loan then cost no further one."""
-SNAPSHOT_SECONDS = 0.25
 COLLECT_SECONDS = 30.0
 COLLECT_EVERYTHING_SECONDS = 600.0
 """Cycles among what lives long (a client that reconnected) are few; looking for them walks every loan in memory."""
@@ -66,7 +65,7 @@ def topics_of(settings: ServiceSettings) -> messages.Topics:
 
 
 class LedgerWorker:
-    """One process: its processor, a relay per claimed partition, and the pacing of snapshots."""
+    """One process: its processor, a relay per claimed partition, and what is done between batches."""
 
     def __init__(self, settings: ServiceSettings, pool: asyncpg.Pool, log_port: KafkaLog) -> None:
         self.settings = settings
@@ -88,7 +87,7 @@ class LedgerWorker:
         self.claimed_for: tuple[frozenset[int], int] | None = None
         self._busy = asyncio.Lock()
         self._claims = asyncio.Lock()
-        self._snapshots_at: dict[int, float] = {}
+        self._snapshots = SnapshotPacing(self.topics)
         self._busy_at = 0.0
         self._fenced: set[int] = set()
         self._counted = Counts()
@@ -243,29 +242,13 @@ class LedgerWorker:
         metrics.TRANSACTION_SECONDS.observe(time.perf_counter() - started)
         metrics.LAST_EVENT.labels(partition).set(batch.records[-1].timestamp / 1000)
         self._busy_at = time.monotonic()
-        self._snapshot(owned, SNAPSHOT_SECONDS_BUSY)
+        self._snapshots.hand_over(owned, self.relays.get(owned.position.partition), SNAPSHOT_SECONDS_BUSY)
         return not taken
 
     def _committed(self, owned: Owned, sequence: int, outgoing: Sequence[Message]) -> None:
         self.relays[owned.position.partition].hand_over(sequence, outgoing)
 
-    # Snapshots ----------------------------------------------------------------------------------------------------
-
-    def _snapshot(self, owned: Owned, every: float) -> None:
-        """Hand the changed loans' states over, if the last set is through and some time has passed."""
-        partition, now = owned.position.partition, time.monotonic()
-        relay: PartitionRelay | None = self.relays.get(partition)
-        hosted: Any = owned.hosted
-        if relay is None or not hosted.changed or not relay.wants_snapshots:
-            return
-        if now - self._snapshots_at.get(partition, 0.0) < every:
-            return
-        self._snapshots_at[partition] = now
-        changed, hosted.changed = hosted.changed, {}
-        states = [
-            messages.snapshot(loan, figures, day, partition, self.topics) for loan, figures, day in changed.values()
-        ]
-        relay.hand_over_snapshots(owned.position.next_offset, states)
+    # Between batches ----------------------------------------------------------------------------------------------
 
     async def keep_house(self) -> None:
         """Between batches: collect garbage; when no batch came for a moment, send the snapshots that are left.
@@ -287,7 +270,7 @@ class LedgerWorker:
                     collected = time.monotonic()
                     everything_at = collected if everything else everything_at
                 for owned in self.processor.owned.values() if idle else ():
-                    self._snapshot(owned, SNAPSHOT_SECONDS)
+                    self._snapshots.hand_over(owned, self.relays.get(owned.position.partition), SNAPSHOT_SECONDS)
 
     def require_sound(self) -> None:
         """Raise what ended a task of this worker that nobody awaits: the process ends with it, visibly."""
@@ -305,26 +288,7 @@ class LedgerWorker:
 
     def refresh_metrics(self) -> None:
         """Bring counters and gauges up to date before a scrape."""
-        now, before = self.processor.counts, self._counted
-        for name, target in (
-            ("events", metrics.EVENTS), ("duplicates", metrics.DUPLICATES), ("redelivered", metrics.REDELIVERED),
-            ("holes", metrics.HOLES), ("dead", metrics.DEAD), ("retried", metrics.RETRIED), ("stale", metrics.STALE),
-            ("transactions", metrics.TRANSACTIONS), ("conflicts", metrics.CONFLICTS), ("found", metrics.FOUND),
-        ):  # fmt: skip
-            target.inc(getattr(now, name) - getattr(before, name))
-            setattr(before, name, getattr(now, name))
-        for stage, seconds in now.seconds.items():
-            metrics.STAGE_SECONDS.labels(stage).set(seconds)
-        metrics.HALTED.set(len(self.processor.halted))
-        metrics.CLAIMED.set(len(self.processor.owned))
-        for partition, owned in self.processor.owned.items():
-            hosted: Any = owned.hosted
-            metrics.POSITION.labels(partition).set(owned.position.next_offset)
-            metrics.EPOCH.labels(partition).set(owned.position.epoch)
-            metrics.PARKED.labels(partition).set(len(hosted.intake.parked))
-            metrics.CACHED.labels(partition).set(len(hosted.book.loans))
-            if relay := self.relays.get(partition):
-                metrics.RELAY_BACKLOG.labels(partition).set(relay.backlog)
+        metrics.refresh(self.processor, self.relays, self._counted)
 
     async def close(self) -> None:
         """Publish what can be published within a few seconds, then let go; the rest stays in the outbox."""

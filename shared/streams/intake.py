@@ -5,13 +5,13 @@ Pure: no I/O, no clock. The domain is behind `Core`; the batch processor hosts b
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from shared.errors import InvariantBroken
 from shared.events.envelope import BOOK, Envelope
 from shared.merkle import canonical, leaf_hash
 from shared.streams.ports import Message, Record
+from shared.streams.unit import Conflict, Dead, Held, Parked, Unit
 
 
 class Unreadable(Exception):
@@ -41,16 +41,6 @@ class Origin(NamedTuple):
     effective: int
 
 
-class Held(NamedTuple):
-    """A record behind a parked loan."""
-
-    offset: int
-    loan_id: str
-    event_id: str
-    arrived: int | None
-    leaf: bytes
-
-
 class Hold(NamedTuple):
     """A parking that the log tells of afterwards, by a release: the first held offset, the loan, and the offset of the
     release that found it still broken (None: parked when its record came)."""
@@ -69,49 +59,6 @@ def hold_of(first_held_offset: int, loan_id: str, held_reason: str) -> Hold:
     """Which parking a release speaks of."""
     again = _AGAIN.search(held_reason)
     return Hold(first_held_offset, loan_id, int(again[1]) if again else None)
-
-
-class Dead(NamedTuple):
-    """A record that could not be read."""
-
-    offset: int
-    reason: str
-    leaf: bytes
-
-
-class Conflict(NamedTuple):
-    """The same event id with another body."""
-
-    offset: int
-    event_id: str
-    leaf: bytes
-
-
-class Parked(NamedTuple):
-    """A loan that stopped."""
-
-    loan_id: str
-    first_offset: int
-    reason: str
-    since: int | None
-
-
-@dataclass(slots=True)
-class Unit:
-    """What one transaction will write, besides the domain's own rows."""
-
-    leaves: list[bytes] = field(default_factory=list)
-    seen: dict[str, bytes | None] = field(default_factory=dict)
-    accepted: int = 0
-    duplicates: int = 0
-    held: list[Held] = field(default_factory=list)
-    released: list[int] = field(default_factory=list)
-    parked: dict[str, Parked] = field(default_factory=dict)
-    unparked: list[str] = field(default_factory=list)
-    dead: list[Dead] = field(default_factory=list)
-    settled: list[tuple[int, str]] = field(default_factory=list)
-    conflicts: list[Conflict] = field(default_factory=list)
-    messages: list[Message] = field(default_factory=list)
 
 
 class Core(Protocol):

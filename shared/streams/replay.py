@@ -13,7 +13,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared.streams.intake import Hold
 from shared.streams.kafka import MESSAGE_BYTES_MAX, KafkaLog
 from shared.streams.ports import Record
-from shared.streams.processor import Processor, Store
+from shared.streams.positions import Store
+from shared.streams.processor import Processor
 
 POLL_MS = 500
 

@@ -16,8 +16,8 @@ from services.ledger.memory import MemoryBooks
 from services.ledger.messages import Topics
 from services.ledger.servicing import JournalLine
 from shared.events.ledger import AccountSnapshot, PaymentReceived
-from shared.streams.intake import Parked
 from shared.streams.ports import Message, Record
+from shared.streams.unit import Parked
 from shared.topics import ledger_events
 from tests.property.test_batches import TOPICS, troubled
 
