@@ -77,7 +77,7 @@ async def _retry(place: str, value: Path | None, reason: str) -> dict[str, Any]:
         if letter["settled_by"] is not None:
             raise MissingPrecondition(f"The dead letter {place} was settled by event {letter['settled_by']}.")
         replaced_by = mended[0].event_id if mended else None
-        again = RetryDeadLetter(partition, offset, replaced_by, reason, new_event_id())
+        again = RetryDeadLetter(partition, offset, replaced_by, reason, new_event_id(), letter["tried_at"])
         await desk.record([*mended, again])
         return await _one(desk.books, place)
 

@@ -31,6 +31,7 @@ class MemoryStore:
         self.parked: dict[str, Parked] = {}
         self.held: dict[int, Held] = {}
         self.dead: dict[int, bytes] = {}
+        self.tried: dict[int, int] = {}
         self.conflicts: list[str] = []
         self.outbox: dict[int, list[Message]] = {}
 
@@ -131,9 +132,9 @@ class MemoryTransaction:
         """What is held behind one, in order."""
         return sorted(held for held in self.store.held.values() if held.loan_id == loan_id)
 
-    async def dead(self, offset: int) -> bytes | None:
-        """An unsettled dead letter."""
-        return self.store.dead.get(offset)
+    async def dead(self, offset: int) -> tuple[bytes | None, int | None]:
+        """An unsettled dead letter, and its last retry."""
+        return self.store.dead.get(offset), self.store.tried.get(offset)
 
     async def write(self, rows: Rows, unit: Unit, book: Book) -> None:
         """The unit's rows."""
@@ -160,6 +161,7 @@ class MemoryTransaction:
         store.parked.update(unit.parked)
         store.held.update({held.offset: held for held in unit.held})
         store.dead.update({dead.offset: dead.leaf for dead in unit.dead})
+        store.tried.update(unit.tried)
         for offset, _ in unit.settled:
             store.dead.pop(offset, None)
         store.conflicts.extend(conflict.event_id for conflict in unit.conflicts)

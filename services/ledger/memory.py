@@ -28,6 +28,7 @@ class MemoryBooks:
         self.postings: dict[tuple[int, int, int], tuple[Any, ...]] = {}
         self.parked_events: dict[int, Held] = {}
         self.dead_letters: dict[int, bytes] = {}
+        self.tried: dict[int, int] = {}
         self.messages: list[Message] = []
 
     def take(self, record: Record) -> None:
@@ -64,9 +65,9 @@ class MemoryBooks:
         """What is held behind a parked loan."""
         return [held for held in self.parked_events.values() if held.loan_id == loan_id]
 
-    async def dead(self, offset: int) -> bytes | None:
-        """An unsettled dead letter."""
-        return self.dead_letters.get(offset)
+    async def dead(self, offset: int) -> tuple[bytes | None, int | None]:
+        """An unsettled dead letter, and its last retry."""
+        return self.dead_letters.get(offset), self.tried.get(offset)
 
     async def groups(self) -> list[AccrualGroup]:
         """None to load."""
@@ -97,6 +98,7 @@ class MemoryBooks:
             self.parked_events.pop(offset, None)
         self.parked_events.update({held.offset: held for held in unit.held})
         self.dead_letters.update({dead.offset: dead.leaf for dead in unit.dead})
+        self.tried.update(unit.tried)
         for offset, _ in unit.settled:
             self.dead_letters.pop(offset, None)
 

@@ -32,10 +32,10 @@ class LedgerPartition:
         closing_chunk: int,
         cached_loans: int,
         holds: Mapping[Hold, str] | None = None,
-        retried: frozenset[int] = frozenset(),
+        retried: Mapping[int, int] | None = None,
     ) -> None:
         self.book = Book(partition, topics=topics)
-        self.intake = Intake(self.book, holds=holds or {}, retried=retried)
+        self.intake = Intake(self.book, holds=holds or {}, retried=retried or {})
         self.closing_chunk = closing_chunk
         self.cached_loans = cached_loans
         self.closings = 0
@@ -216,9 +216,11 @@ class LedgerPartition:
     async def _retry(self, transaction: LedgerTransaction, item: Item) -> None:
         assert isinstance(item.event, DeadLetterRetried)
         offset = item.event.data.dead_offset
-        leaf = await transaction.dead(offset)
+        leaf, tried_at = await transaction.dead(offset)
         if leaf is None:
             leaf = next((dead.leaf for dead in self.intake.unit.dead if dead.offset == offset), None)
+        if any(offset == settled for settled, _ in self.intake.unit.settled):
+            leaf = None
         dead = None if leaf is None else self.decode(record_of(leaf))
         if dead is not None and isinstance(dead.event, ParkedLoanReleased):
             dead = dead._replace(event=None)  # what it wanted to release is no longer held there: it stays dead
@@ -229,7 +231,7 @@ class LedgerPartition:
                 self.book.loans[loan.loan_id] = loan
             if subject in self.book.loans and subject != BOOK:
                 await self._fetch_histories(transaction, [subject])
-        self.intake.retry(item, dead, leaf)
+        self.intake.retry(item, dead, leaf, self.intake.unit.tried.get(offset, tried_at))
 
     async def _look_up(self, transaction: LedgerTransaction, items: Sequence[Item]) -> None:
         """Records set aside earlier come back: which of them were accepted, is asked beside the batch's own."""

@@ -29,7 +29,8 @@ def note(record: Record, holds: Holds) -> None:
         data = event.data
         holds.released.setdefault(hold_of(data.first_held_offset, event.subject, data.held_reason), data.held_reason)
     elif isinstance(event, DeadLetterRetried):
-        holds.retried.add(event.data.dead_offset)
+        dead_offset, failed = event.data.dead_offset, event.data.tried_at is not None
+        holds.retried[dead_offset] = record.offset if failed else holds.retried.get(dead_offset, 0)
 
 
 async def replay_ledger(
@@ -44,7 +45,7 @@ async def replay_ledger(
 ) -> int:
     """Replay one partition of the log into the pool's schema; returns the number of records."""
 
-    def host(number: int, holds: Mapping[Hold, str], retried: frozenset[int]) -> LedgerPartition:
+    def host(number: int, holds: Mapping[Hold, str], retried: Mapping[int, int]) -> LedgerPartition:
         return LedgerPartition(
             number, topics=topics, closing_chunk=closing_chunk, cached_loans=200_000, holds=holds, retried=retried
         )

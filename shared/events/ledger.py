@@ -50,6 +50,8 @@ class Retry(Data):
 
     dead_offset: Offset
     replaced_by: EventId | None = None
+    tried_at: Offset | None = None
+    """The offset of the last retry, which left it dead: so does a replay, even by an engine that knows better."""
     reason: Reason
 
 

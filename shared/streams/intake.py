@@ -110,9 +110,12 @@ def decode(core: Core, record: Record) -> Item:
 class Intake:
     """Classifies the records of one partition and lets the core fold what is accepted."""
 
-    def __init__(self, core: Core, *, holds: Mapping[Hold, str], retried: frozenset[int]) -> None:
-        """`holds`: parking → reason, of every release in the log (a replay parks there, whatever it knows
-        now). `retried`: offsets that a later event reads again. Both are empty for a live worker."""
+    def __init__(self, core: Core, *, holds: Mapping[Hold, str], retried: Mapping[int, int]) -> None:
+        """What a replay knows from later in the log; both are empty for a live worker.
+
+        `holds`: a parking that was released → its reason: the loan parks there, whatever the engine knows now.
+        `retried`: dead offsets that are read again later → the offset below which no retry succeeds.
+        """
         self.core = core
         self.holds = holds
         self.retried = retried
@@ -254,8 +257,11 @@ class Intake:
         self.unit.unparked.append(parked.loan_id)
         self.unit.messages.append(self.core.unparked_message(parked, cause))
 
-    def retry(self, item: Item, dead: Item | None, leaf_of_dead: bytes | None) -> None:
-        """Read a dead letter again with the engine of now, or settle it as replaced. Still unreadable: still dead."""
+    def retry(self, item: Item, dead: Item | None, leaf_of_dead: bytes | None, tried_at: int | None) -> None:
+        """Read a dead letter again with the engine of now, or settle it as replaced. Still unreadable: still dead.
+
+        `tried_at`: the offset of the last retry that left it dead; a retry that does not know of it came too late.
+        """
         record, event, _ = item
         assert event is not None
         leaf = canonical(record)
@@ -268,8 +274,13 @@ class Intake:
         if dead is None or leaf_of_dead is None:
             self.bury(record, f"there is no open dead letter at offset {data.dead_offset}", leaf)
             return
+        if data.tried_at != tried_at:
+            self.bury(record, f"the dead letter at offset {data.dead_offset} was last tried at {tried_at}", leaf)
+            return
         self._accept_on_book(record, event, leaf)
-        if data.replaced_by is None and (dead.event is None or dead.event.subject == BOOK):
+        too_early = record.offset < self.retried.get(data.dead_offset, 0)
+        if data.replaced_by is None and (dead.event is None or dead.event.subject == BOOK or too_early):
+            self.unit.tried[data.dead_offset] = record.offset
             return
         self.unit.settled.append((data.dead_offset, data.replaced_by or event.id))
         if data.replaced_by is None:

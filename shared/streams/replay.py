@@ -24,7 +24,8 @@ class Holds:
     """What later events say about earlier records of a partition: parked until released, dead until retried."""
 
     released: dict[Hold, str] = field(default_factory=dict)
-    retried: set[int] = field(default_factory=set)
+    retried: dict[int, int] = field(default_factory=dict)
+    """Dead offset → the offset below which no retry may succeed, since a later one says that it failed."""
 
 
 async def read_partition(
@@ -86,7 +87,7 @@ async def replay_partition(
     partition: int,
     store: Store,
     note: Callable[[Record, Holds], None],
-    host: Callable[[int, Mapping[Hold, str], frozenset[int]], Any],
+    host: Callable[[int, Mapping[Hold, str], Mapping[int, int]], Any],
     batch: int,
     progress: Callable[[int], None] = lambda _: None,
 ) -> int:
@@ -101,7 +102,7 @@ async def replay_partition(
             store=store,
             log_port=log_port,
             clock=SystemPacing(),
-            host=lambda p: host(p, holds.released, frozenset(holds.retried)),
+            host=lambda p: host(p, holds.released, holds.retried),
             on_commit=lambda *_: None,
         )
         position = (await processor.claim([partition]))[partition]

@@ -54,6 +54,8 @@ class Unit:
     parked: dict[str, Parked] = field(default_factory=dict)
     unparked: list[str] = field(default_factory=list)
     dead: list[Dead] = field(default_factory=list)
+    tried: dict[int, int] = field(default_factory=dict)
+    """Dead letters that a retry left dead: offset → offset of the retry."""
     settled: list[tuple[int, str]] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)

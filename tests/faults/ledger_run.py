@@ -200,7 +200,7 @@ async def in_memory(place: Place) -> dict[str, Any]:
         records = await records_of(place, partition)
         for record in records:
             note(record, holds)
-        books.append(MemoryBooks(partition, topics, holds=holds.released, retried=frozenset(holds.retried)))
+        books.append(MemoryBooks(partition, topics, holds=holds.released, retried=holds.retried))
         for record in records:
             books[-1].take(record)
     return digest_in_memory(books)

@@ -25,7 +25,7 @@ TOPICS = Topics("loans.lifecycle.v1", "ledger.events.v1", "ledger.accounts.v1", 
 def fold(records: list[Record]) -> tuple[Book, list[tuple[int, int, int]]]:
     """One partition's book after these records, and every posting as (debit, credit, minor units)."""
     book = Book(0, topics=TOPICS)
-    intake = Intake(book, holds={}, retried=frozenset())
+    intake = Intake(book, holds={}, retried={})
     postings: list[tuple[int, int, int]] = []
     for record in records:
         rows = book.begin(intake.begin({}).messages)

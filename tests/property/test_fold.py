@@ -46,7 +46,7 @@ def books_of(log: Sequence[Record]) -> MemoryBooks:
     holds = Holds()
     for record in log:
         note(record, holds)
-    books = MemoryBooks(0, TOPICS, holds=holds.released, retried=frozenset(holds.retried))
+    books = MemoryBooks(0, TOPICS, holds=holds.released, retried=holds.retried)
     for record in log:
         books.take(record)
     return books

@@ -140,7 +140,7 @@ async def retry_dead_letter(
         raise UnknownDeadLetter(f"Partition {partition} has no dead letter at {offset}.")
     if found["settled_by"] is not None:
         raise DeadLetterSettled(f"Event {found['settled_by']} settled it.")
-    command = RetryDeadLetter(partition, offset, body.replaced_by, body.reason, new_event_id())
+    command = RetryDeadLetter(partition, offset, body.replaced_by, body.reason, new_event_id(), found["tried_at"])
     return await call.record(command, body, place=place)
 
 

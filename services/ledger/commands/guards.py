@@ -172,7 +172,12 @@ def _retry(command: model.RetryDeadLetter, guards: Guards, partitions: int, stam
     _require_open(guards)
     if not 0 <= command.partition < partitions:
         raise model.UnknownPartition(f"There are partitions 0 to {partitions - 1}.", field="partition")
-    data = ledger.Retry(dead_offset=command.dead_offset, replaced_by=command.replaced_by, reason=command.reason)
+    data = ledger.Retry(
+        dead_offset=command.dead_offset,
+        replaced_by=command.replaced_by,
+        tried_at=command.tried_at,
+        reason=command.reason,
+    )
     return _event(ledger.DeadLetterRetried, data, command, stamp)
 
 

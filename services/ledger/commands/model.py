@@ -81,13 +81,17 @@ class ReleaseLoan:
 
 @dataclass(frozen=True, slots=True)
 class RetryDeadLetter:
-    """Read the dead letter at (partition, offset) again, or settle it by the event `replaced_by`."""
+    """Read the dead letter at (partition, offset) again, or settle it by the event `replaced_by`.
+
+    `tried_at`: the offset of the last retry, which left it dead.
+    """
 
     partition: int
     dead_offset: int
     replaced_by: str | None
     reason: str
     event_id: str
+    tried_at: int | None = None
 
 
 BookCommand = OpenBook | CloseDate | RetryDeadLetter

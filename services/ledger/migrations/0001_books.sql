@@ -99,6 +99,7 @@ CREATE TABLE dead_letter (
     "offset"   bigint   NOT NULL,
     reason     text     NOT NULL,
     record     bytea    NOT NULL,
+    tried_at   bigint,                   -- offset of the last retry, which left it dead
     settled_by uuid,                     -- the event that retried or replaced it
     PRIMARY KEY (partition, "offset")
 );

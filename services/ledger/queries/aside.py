@@ -18,7 +18,7 @@ GROUP BY p.partition, p.loan_id ORDER BY p.partition, first_offset
 _HELD_EVENTS = """
 SELECT "offset", event_id, arrived, record FROM parked_event WHERE partition = $1 AND loan_id = $2 ORDER BY "offset"
 """
-_DEAD = 'SELECT partition, "offset", reason, record, settled_by FROM dead_letter ORDER BY partition, "offset"'
+_DEAD = 'SELECT partition, "offset", reason, record, tried_at, settled_by FROM dead_letter ORDER BY partition, "offset"'
 # An event is in once it is accepted or held; a closing is written with its last loan.
 _ACCEPTED = "SELECT record FROM event WHERE event_id = $1"
 _HELD = "SELECT EXISTS (SELECT FROM parked_event WHERE event_id = $1)"
@@ -61,6 +61,7 @@ async def dead_letters_view(connection: Any) -> list[dict[str, Any]]:
             "reason": row["reason"],
             **legible("key", (record := record_of(row["record"])).key),
             **legible("value", record.value),
+            "tried_at": row["tried_at"],
             "settled_by": str(row["settled_by"]) if row["settled_by"] else None,
         }
         for row in await connection.fetch(_DEAD)

@@ -43,14 +43,14 @@ class SetAside:
             for r in rows
         ]
 
-    async def dead(self, offset: int) -> bytes | None:
-        """The record of an unsettled dead letter."""
-        record: bytes | None = await self.connection.fetchval(
-            'SELECT record FROM dead_letter WHERE partition = $1 AND "offset" = $2 AND settled_by IS NULL',
+    async def dead(self, offset: int) -> tuple[bytes | None, int | None]:
+        """(record of an unsettled dead letter, offset of the last retry that left it dead)."""
+        row = await self.connection.fetchrow(
+            'SELECT record, tried_at FROM dead_letter WHERE partition = $1 AND "offset" = $2 AND settled_by IS NULL',
             self.partition,
             offset,
         )
-        return record
+        return (None, None) if row is None else (row["record"], row["tried_at"])
 
     async def write_suspense(self, rows: Rows, book: Book) -> None:
         """The waiting payments of the loans whose suspense changed, anew."""
@@ -97,6 +97,10 @@ class SetAside:
         await self.connection.executemany(
             'INSERT INTO dead_letter (partition, "offset", reason, record) VALUES ($1, $2, $3, $4)',
             [(partition, dead.offset, dead.reason, dead.leaf) for dead in unit.dead],
+        )
+        await self.connection.executemany(
+            'UPDATE dead_letter SET tried_at = $3 WHERE partition = $1 AND "offset" = $2',
+            [(partition, offset, retry) for offset, retry in unit.tried.items()],
         )
         await self.connection.executemany(
             'UPDATE dead_letter SET settled_by = $3 WHERE partition = $1 AND "offset" = $2',

@@ -97,7 +97,7 @@ class LedgerTransaction(SetAside):
             await self.write_suspense(rows, book)
         if unit.parked or unit.unparked or unit.held or unit.released:
             await self.write_parked(unit)
-        if unit.dead or unit.settled or unit.conflicts:
+        if unit.dead or unit.tried or unit.settled or unit.conflicts:
             await self.write_dead(unit)
 
     async def _write_events(self, rows: Rows) -> None:

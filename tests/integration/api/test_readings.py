@@ -44,7 +44,7 @@ async def test_a_dead_letter_is_retried_once_on_its_own_partition(
     client: Client, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await client.opened()
-    letter = {"partition": 3, "offset": 9, "reason": "not JSON", "settled_by": None}
+    letter = {"partition": 3, "offset": 9, "reason": "not JSON", "tried_at": None, "settled_by": None}
 
     async def dead_letters_view(_: Any) -> list[dict[str, Any]]:
         return [letter]
