@@ -88,7 +88,7 @@ def _record(event: Any) -> Record:
 def build(settings: ServiceSettings, idiom: str) -> faust.App:
     """The peer's app: stock transport, at least once."""
     app = faust.App(
-        f"{settings.topic_prefix}peer-{idiom}", broker=f"kafka://{settings.kafka_bootstrap}", store="memory://",
+        f"{settings.topic_prefix}{settings.ledger_schema}", broker=f"kafka://{settings.kafka_bootstrap}", store="memory://",
         datadir=Path(tempfile.gettempdir()) / "lendlog-faust", web_enabled=False,
         topic_disable_leader=True, topic_allow_declare=False, stream_wait_empty=False,
         broker_max_poll_records=5000, consumer_auto_offset_reset="earliest",

@@ -3,7 +3,7 @@
 The clock starts when every worker has claimed its partitions (what the first did until then is not counted) and stops
 when lag is zero, every derived event is published and every changed loan's snapshot too. Then the books' digest must
 equal a replay's. The peers work on the same log, into schemas of their own, with the same number of processes, for a
-fixed time; their rate is what they committed in it.
+fixed time, three times each; their rate is the most that they committed in it.
 """
 
 import asyncio
@@ -29,7 +29,9 @@ from shared.streams.kafka import KafkaLog
 
 DAYS, PERIOD_DAYS, PARTS, INSTALMENTS = 110, 30, 3, 12
 """Market traders: twelve monthly instalments, each paid in about three parts; 110 dates are closed."""
-PEER_SECONDS = 30.0
+PEER_SECONDS = 15.0
+PEER_RUNS = 3
+"""The best counts, in its favour: between runs its rate varies by an order of magnitude."""
 READY_SECONDS_MAX = 60.0
 POLL_SECONDS = 0.05
 
@@ -186,8 +188,13 @@ async def _sizes(connection: Any) -> dict[str, Any]:
 
 
 async def measure_peer(rig: Rig, plan: Plan, idiom: str, say: Any) -> float:
+    """The best of PEER_RUNS runs."""
+    return max([await _peer_run(rig, plan, idiom, run, say) for run in range(PEER_RUNS)])
+
+
+async def _peer_run(rig: Rig, plan: Plan, idiom: str, run: int, say: Any) -> float:
     """Events a second that stock Faust commits in PEER_SECONDS, from its first commit on."""
-    schema = rig.schema(f"peer_{idiom}")
+    schema = rig.schema(f"peer_{idiom}_{run}")
     await rig.provision(schema)
     connection = await connect(rig.url("reader"), schema)
     try:
