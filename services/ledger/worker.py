@@ -15,6 +15,7 @@ from services.ledger.snapshot_pacing import SNAPSHOT_SECONDS, SNAPSHOT_SECONDS_B
 from services.ledger.store import LedgerStore
 from shared import telemetry
 from shared.settings import ServiceSettings
+from shared.streams.clock import SystemClock
 from shared.streams.kafka import KafkaLog, KafkaPublisher
 from shared.streams.ports import FencedError, HaltedPartition, Message, RetryableError
 from shared.streams.positions import Position
@@ -36,18 +37,6 @@ CLAIM_AGAIN_SECONDS = 0.5
 CLOSE_SECONDS = 2.0
 BACKLOG_MAX = 400_000
 """Derived messages in memory per partition before the worker waits for its relay."""
-
-
-class SystemClock:
-    """Wall time."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
-
-    async def sleep(self, seconds: float) -> None:
-        """Let others run."""
-        await asyncio.sleep(seconds)
 
 
 def topics_of(settings: ServiceSettings) -> messages.Topics:

@@ -3,13 +3,13 @@
 Outgoing effects are impossible by construction: there is no publisher here, and nothing to make one of.
 """
 
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from shared.streams.clock import SystemClock
 from shared.streams.intake import Hold
 from shared.streams.kafka import MESSAGE_BYTES_MAX, KafkaLog
 from shared.streams.ports import Record
@@ -55,20 +55,6 @@ async def read_partition(
         await consumer.stop()
 
 
-class SystemPacing:
-    """The clock of a replay: it never waits for anything but the database."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        import asyncio
-
-        await asyncio.sleep(seconds)
-
-
 async def scan_holds(
     bootstrap: str, topic: str, partition: int, *, end: int, note: Callable[[Record, Holds], None]
 ) -> Holds:
@@ -101,7 +87,7 @@ async def replay_partition(
             topic=topic,
             store=store,
             log_port=log_port,
-            clock=SystemPacing(),
+            clock=SystemClock(),
             host=lambda p: host(p, holds.released, holds.retried),
             on_commit=lambda *_: None,
         )
