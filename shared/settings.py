@@ -17,6 +17,8 @@ class ServiceSettings(BaseSettings):
     """postgresql:// URL of this process's own role."""
     ledger_schema: str = "ledger"
     ledger_api_schema: str = "ledger_api"
+    schema_prefix: str = ""
+    """Put before the schemas of origination, monitoring and collections and of their APIs."""
     topic_prefix: str = ""
     """Put before every topic name, consumer group and transactional id: several platforms on one broker."""
     partitions: int = Field(default=8, ge=1, le=1024)
@@ -38,6 +40,17 @@ class ServiceSettings(BaseSettings):
     dead_letter_key: SecretStr = SecretStr("")
     """Base64 of 32 bytes: encrypts dead letters' values on the dead letter topic."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    vault_key: SecretStr = SecretStr("")
+    """Base64 of 32 bytes: wraps the key of each borrower's personal data. Origination's API alone has it."""
+    origination_url: str = ""
+    """Where collections reads an address at the moment of sending: origination's API."""
+    origination_token: SecretStr = SecretStr("")
+    """A token of role `service` for it."""
+    smtp_url: SecretStr = SecretStr("")
+    """smtp:// or smtps://[user:password@]host:port[?starttls=require]; empty: reminders by e-mail are not sent."""
+    smtp_sender: str = "lender@example.invalid"
+    dispatch_seconds: float = Field(default=0.0, ge=0.0)
+    """How often due reminders are sent with the wall clock's time; 0: only when asked for."""
 
 
 class PlatformSettings(BaseSettings):

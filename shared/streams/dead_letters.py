@@ -1,8 +1,23 @@
-"""Headers of a dead letter, in both families that tools read: Kafka Connect's and Spring's (D9)."""
+"""A dead letter, with headers of both families that tools read: Kafka Connect's and Spring's (D9)."""
 
 import struct
 
-from shared.streams.ports import Record
+from shared.streams.ports import Message, Record
+
+DEAD_LETTER_BYTES_MAX = 7 << 20
+"""Of the record; with the added headers and the sealing it stays below the topics' `max.message.bytes`."""
+
+
+def dead_letter(record: Record, reason: str, *, source: str, topic: str) -> Message:
+    """An unreadable record of the topic `source`; whole, unless that is more than a message may have: then without
+    value, key and its own headers, which stay in the table `dead_letter`."""
+    size = len(record.value or b"") + len(record.key or b"")
+    size += sum(len(name) + len(content or b"") for name, content in record.headers)
+    if size > DEAD_LETTER_BYTES_MAX:
+        bare = Record(record.topic, record.partition, record.offset, record.timestamp, None, None)
+        headers = dead_letter_headers(bare, f"{reason} ({size} bytes, too large to send on)", source)
+        return Message(topic, record.partition, None, None, headers)
+    return Message(topic, record.partition, record.key, record.value, dead_letter_headers(record, reason, source))
 
 
 def dead_letter_headers(record: Record, reason: str, topic: str) -> tuple[tuple[str, bytes], ...]:

@@ -1,0 +1,6 @@
+"""The tables of a service that keeps a state per borrower: a method per statement (migrations/0000_inbox.sql)."""
+
+from shared.streams.subject_store.positions import MIGRATIONS, SubjectStore, create_tables
+from shared.streams.subject_store.transaction import SubjectTransaction
+
+__all__ = ["MIGRATIONS", "SubjectStore", "SubjectTransaction", "create_tables"]
