@@ -103,9 +103,12 @@ class Unit:
 
     async def repeated(self, event_id: str) -> bool:
         """Whether an event of this id was recorded before, by this unit included."""
-        if any(event.id == event_id for _, _, _, event in self._rows):
-            return True
-        return bool(await self.connection.fetchval(_RECORDED, event_id))
+        return bool(await self.recorded([event_id]))
+
+    async def recorded(self, event_ids: Collection[str]) -> set[str]:
+        """Those of these ids under which an event was recorded before, by this unit included."""
+        mine = {event.id for _, _, _, event in self._rows}.intersection(event_ids)
+        return mine | {str(row["event_id"]) for row in await self.connection.fetch(_RECORDED, list(event_ids))}
 
     def publish(self, topic: str, event: Envelope, *, key: str | None = None, partition: int | None = None) -> None:
         """Send the event, after those published before it, to the topic of this full name (prefix included).
@@ -185,20 +188,29 @@ class Commands:
         self,
         *aggregates: str,
         reading: Collection[str] = (),
+        within: str | None = None,
         once: Once | None = None,
         correlation_id: str | None = None,
     ) -> AsyncIterator[Unit]:
         """A unit on `aggregates`, which it holds alone, and on those that it is only `reading`, which stand still but
         are open to others who read them. All names are given here: locks are taken once, in one order.
 
+        `within` is for aggregates that belong to a greater one (loans to their book): it is read as well, so that its
+        state stands still, and a unit on more than AGGREGATES_MAX holds it alone in their stead. That is sound where
+        every unit on them says the same.
+
         On a clean exit it writes states, events in order, and the answer under the key, and commits; on an exception
         nothing is written. Raises IdempotencyKeyReused and EventAlreadyRecorded.
         """
         alone = frozenset(aggregates)
-        names = alone | frozenset(reading)
-        assert len(names) <= AGGREGATES_MAX, f"{len(names)} aggregates in one unit"
+        names = alone.union(reading, () if within is None else (within,))
+        if within is not None and len(alone) > AGGREGATES_MAX:
+            locks = self._locks({within}, {within, *reading}, once)
+        else:
+            locks = self._locks(alone, names, once)
+        assert len(locks[0]) <= AGGREGATES_MAX + 2, f"{len(names)} aggregates in one unit"
         async with self._pool.acquire() as connection, connection.transaction(isolation="read_committed"):
-            await connection.fetch(_LOCK, *self._locks(alone, names, once))
+            await connection.fetch(_LOCK, *locks)
             time = self._now().isoformat(timespec="microseconds").replace("+00:00", "Z")
             unit = Unit(connection, time=time, correlation_id=correlation_id, alone=alone, names=names)
             await unit._load(once)  # noqa: SLF001 - a unit is this class's own
@@ -259,8 +271,8 @@ _KEEP = """
 INSERT INTO aggregate (aggregate_id, state) SELECT * FROM unnest($1::text[], $2::jsonb[])
 ON CONFLICT (aggregate_id) DO UPDATE SET state = excluded.state
 """
-# Whether an event of this id was recorded before.
-_RECORDED = "SELECT EXISTS (SELECT FROM command WHERE event_id = $1::uuid)"
+# Those of these ids under which an event was recorded before.
+_RECORDED = "SELECT event_id FROM command WHERE event_id = ANY($1::uuid[])"
 _REMEMBER_EVENTS = "INSERT INTO command (event_id) SELECT unnest($1::uuid[])"
 # The events, numbered in the order in which they were published.
 _ENQUEUE = """

@@ -32,11 +32,12 @@ that drains before it leaves. What is a service's own: its routes, its access ma
 (`shared.errors.Refusal`) becomes a problem document by its class; `Problem` is for what concerns HTTP itself.
 """
 
-from shared.api.application import Route, create_app, require_guarded
+from shared.api.application import PUBLIC_LINES, Route, create_app, require_guarded
 from shared.api.bodies import Body, Day
 from shared.api.serving import ApiServices, Call, GuardedRoute, UnlistedRoute, authorised
 
 __all__ = [
+    "PUBLIC_LINES",
     "ApiServices",
     "Body",
     "Call",

@@ -50,6 +50,7 @@ CLOSE_SECONDS = 1.0
 POOL_SIZE = 8
 ANSWER_SECONDS = 2
 """How long /readyz waits for the database."""
+NO_ANSWER = "The database doesn't answer."
 _log = telemetry.logger(__name__)
 
 
@@ -161,7 +162,7 @@ async def missing(pool: asyncpg.Pool, *migrations: Path, relay: CommandRelay | N
             for folder in migrations:
                 await require_current(connection, folder)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-        found.append("The database doesn't answer.")
+        found.append(NO_ANSWER)
     except MissingPrecondition as error:
         found.append(str(error))
     if relay is not None and not relay.ready:

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from shared.commands import Commands, EventAlreadyRecorded, IdempotencyKeyReused, Once
+from shared.commands import AGGREGATES_MAX, Commands, EventAlreadyRecorded, IdempotencyKeyReused, Once
 from shared.errors import Refusal
 from shared.events.envelope import new_event_id
 from tests.integration.shared_api.events import payment
@@ -83,6 +83,24 @@ async def test_what_is_only_read_stands_still_for_its_writer_and_is_open_to_othe
             one.keep("rates", {})
         writer.cancel()
         await asyncio.gather(writer, return_exceptions=True)
+
+
+async def test_a_unit_on_many_aggregates_holds_what_they_are_within(pool: asyncpg.Pool, commands: Commands) -> None:
+    names = [f"a{n}" for n in range(AGGREGATES_MAX + 1)]
+
+    async def many() -> None:
+        async with commands.unit(*names, within="book") as unit:
+            for name in names:
+                unit.keep(name, {"next": (unit.state(name) or {"next": 0})["next"] + 1})
+
+    async with commands.unit("a0", within="book") as one, commands.unit("a1", within="book") as other:
+        assert one.state("book") is None
+        batch = asyncio.create_task(many())
+        await until(lambda: waiting(pool))
+        for unit, name in ((one, "a0"), (other, "a1")):
+            unit.keep(name, {"next": 7})
+    await batch
+    assert [await commands.state(name) for name in names[:3]] == [{"next": 8}, {"next": 8}, {"next": 1}]
 
 
 class Broken(Refusal):
