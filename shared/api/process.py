@@ -2,10 +2,11 @@
 
     @contextlib.asynccontextmanager
     async def build(settings: ServiceSettings) -> AsyncIterator[Served]:
-        async with api_pool(settings, settings.origination_schema, COMMANDS, MIGRATIONS) as pool:
+        schema = SERVICE.api_schema(settings)
+        async with api_pool(settings, schema, COMMANDS, MIGRATIONS) as pool:
             await verify_topics(settings.kafka_bootstrap, prefix=settings.topic_prefix, partitions=settings.partitions)
             relay = command_relay(pool, settings, "origination-api")
-            commands = Commands(pool, scope=settings.origination_schema, on_recorded=relay.wake)
+            commands = Commands(pool, scope=schema, on_recorded=relay.wake)
 
             async def unready() -> list[str]:
                 return await missing(pool, COMMANDS, MIGRATIONS, relay=relay)
@@ -15,7 +16,8 @@
     if __name__ == "__main__":
         run("origination-api", ServiceSettings(), build)
 
-where COMMANDS is `shared.commands.MIGRATIONS` and MIGRATIONS the service's own folder.
+where SERVICE is the service's `SubjectService`, COMMANDS is `shared.commands.MIGRATIONS`, and MIGRATIONS the folder of
+the API's own tables.
 """
 
 import asyncio
