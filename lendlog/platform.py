@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import functools
+import json
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
@@ -13,9 +15,10 @@ from lendlog.servers.home import AlreadyRunning, Home
 from lendlog.servers.kafka import Kafka
 from lendlog.servers.postgres import ADMINISTRATOR, Postgres
 from lendlog.servers.processes import Spec, free_port, inherited
-from lendlog.servers.provision import SITE, provision_ledger, register_tokens
+from lendlog.servers.provision import SITE, provision_schemas, register_tokens
 from lendlog.servers.runfile import RunFile, end_survivors
 from lendlog.servers.supervisor import Supervisor, report
+from lendlog.services import SERVICES, schemas_of
 from shared.errors import MissingPrecondition
 from shared.settings import PlatformSettings, ServiceSettings
 from shared.streams.topic_admin import ensure_topics
@@ -38,17 +41,16 @@ class Platform:
         """host:port of the broker."""
         return str(self.run.addresses["kafka"])
 
-    @property
-    def api_url(self) -> str:
-        """http://host:port of the API; MissingPrecondition when the platform runs without services."""
-        if api := self.run.addresses.get("api"):
+    def api_url(self, service: str) -> str:
+        """http://host:port of a service's API; MissingPrecondition where it does not run."""
+        if api := self.run.addresses.get(f"{service}-api"):
             return str(api)
-        raise MissingPrecondition("No API runs: start the platform with `lendlog run`.")
+        raise MissingPrecondition(f"No API of {service} runs: start the platform with `lendlog run`.")
 
     @property
-    def has_services(self) -> bool:
-        """Whether workers and API run, and not the servers alone."""
-        return "api" in self.run.addresses
+    def services(self) -> tuple[str, ...]:
+        """The services that run; none where only the servers do."""
+        return tuple(name for name in SERVICES if f"{name}-api" in self.run.addresses)
 
     @property
     def admin_url(self) -> str:
@@ -62,16 +64,24 @@ class Platform:
         return urlunsplit(parts._replace(netloc=f"{credentials}@{parts.netloc}", path="/postgres"))
 
     def url(self, role: str) -> str:
-        """The URL with which a role (ledger, ledger_api, reader, replay) connects."""
+        """The URL with which a role (a service, its `_api`, reader, replay) connects."""
         return SITE.url(str(self.run.addresses["postgres"]), role, self.home.secrets())
 
     def service_environment(self, role: str, *, port: int = 0) -> dict[str, str]:
         """This process's environment with what a service process of `role` needs (ServiceSettings)."""
+        secrets = self.home.secrets()
+        more = {}
+        if role == "origination_api":
+            more["LENDLOG_VAULT_KEY"] = secrets["vault_key"]
+        if role == "collections_api" and "origination-api" in self.run.addresses:
+            more["LENDLOG_ORIGINATION_URL"] = self.api_url("origination")
+            more["LENDLOG_ORIGINATION_TOKEN"] = self.tokens()["service"]
         return inherited(
             LENDLOG_KAFKA_BOOTSTRAP=self.kafka_bootstrap,
             LENDLOG_DATABASE_URL=self.url(role),
-            LENDLOG_DEAD_LETTER_KEY=self.home.secrets()["dead_letter_key"],
+            LENDLOG_DEAD_LETTER_KEY=secrets["dead_letter_key"],
             LENDLOG_PORT=str(port),
+            **more,
         )
 
     def service_settings(self, role: str) -> ServiceSettings:
@@ -86,7 +96,7 @@ class Platform:
         )
 
     def tokens(self) -> dict[str, str]:
-        """API tokens by role (officer, teller, operator, auditor)."""
+        """API tokens by role; the applicant's excepted."""
         return self.home.tokens()
 
 
@@ -106,20 +116,16 @@ async def servers(settings: PlatformSettings, *, say: Callable[[str], None] = re
 async def platform(
     settings: PlatformSettings, *, wait: bool = True, say: Callable[[str], None] = report
 ) -> AsyncIterator[Platform]:
-    """Servers, database, topics, workers and the API, until the context ends; what dies meanwhile is started again.
+    """Servers, database, topics, workers and APIs, until the context ends; what dies meanwhile is started again.
 
     `wait`: until every service says that it is ready, see `until_ready`.
     """
     async with _supervised(settings, say) as (running, supervisor):
         await provision(running)
-        addresses = running.run.addresses
-        taken: list[int] = []
-        for index in range(settings.ledger_workers + 1):
-            taken.append(free_port(settings.metrics_port if index else settings.api_port, taken))
-        addresses["api"] = f"http://127.0.0.1:{taken[0]}"
-        addresses["metrics"] = [f"http://127.0.0.1:{port}/metrics" for port in taken[1:]]
+        processes = _place(running, settings)
         running.run.state = "running"
-        supervisor.start_services(_services(running, taken))
+        supervisor.start_services(_specs(running, processes))
+        _write_targets(running, processes)
         if wait:
             await until_ready(running, say)
         yield running
@@ -137,7 +143,7 @@ async def attach_or_start(
     deadline = time.monotonic() + ATTACH_SECONDS_MAX
     while True:
         if running := await attach(settings, home, deadline):
-            if services and not running.has_services:
+            if services and not running.services:
                 raise MissingPrecondition(
                     f"Another command uses {home.path}: wait for its end, or start `lendlog run`."
                 )
@@ -171,15 +177,11 @@ async def attach(settings: PlatformSettings, home: Home, deadline: float = 0.0) 
 
 async def provision(running: Platform) -> None:
     """Database, roles, schemas, tokens and topics; idempotent."""
-    names = ServiceSettings()
-    await provision_ledger(
-        running.admin_url,
-        running.home.secrets(),
-        ledger_schema=names.ledger_schema,
-        api_schema=names.ledger_api_schema,
-        partitions=names.partitions,
-    )
-    await register_tokens(running.admin_url, running.tokens(), api_schema=names.ledger_api_schema)
+    names, chosen = ServiceSettings(), running.settings.service_names()
+    await provision_schemas(running.admin_url, running.home.secrets(), names, services=chosen)
+    for service in chosen:
+        api_schema = schemas_of(service, names).api_schema
+        await register_tokens(running.admin_url, running.tokens(), api_schema=api_schema)
     await ensure_topics(running.kafka_bootstrap, prefix=names.topic_prefix, partitions=names.partitions)
 
 
@@ -217,27 +219,81 @@ async def _start_servers(settings: PlatformSettings, supervisor: Supervisor) -> 
     supervisor.run.write()
 
 
-def _services(running: Platform, ports: list[int]) -> dict[str, Callable[[], Spec]]:
-    """How to start the API (first port) and each worker (the others)."""
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A service process: its name, the module that it runs, its database role, its port."""
 
-    def build(name: str, module: str, role: str, port: int) -> Spec:
-        log = running.home.logs / f"{name}.log"
-        environment = running.service_environment(role, port=port)
-        return Spec(name, (sys.executable, "-m", module), log, running.home.path, environment)
+    name: str
+    service: str
+    module: str
+    role: str
+    port: int
 
-    builds: dict[str, Callable[[], Spec]] = {
-        "ledger-api": lambda: build("ledger-api", "services.ledger.api", "ledger_api", ports[0])
-    }
-    for index, port in enumerate(ports[1:], start=1):
-        name = f"ledger-worker-{index}"
-        builds[name] = lambda name=name, port=port: build(name, "services.ledger.app", "ledger", port)  # type: ignore[misc]
-    return builds
+
+def _place(running: Platform, settings: PlatformSettings) -> list[Process]:
+    """The processes of the chosen services, each with a free port; their addresses go into the run file."""
+    taken: list[int] = []
+
+    def port(preferred: int) -> int:
+        taken.append(free_port(preferred, taken))
+        return taken[-1]
+
+    processes, metrics = [], list[str]()
+    for number, service in enumerate(SERVICES):
+        if service not in settings.service_names():
+            continue
+        api = Process(
+            f"{service}-api",
+            service,
+            f"services.{service}.api",
+            f"{service}_api",
+            port(_nth(settings.api_port, number)),
+        )
+        processes.append(api)
+        running.run.addresses[api.name] = f"http://127.0.0.1:{api.port}"
+        for index in range(1, (settings.ledger_workers if service == "ledger" else 1) + 1):
+            name = f"{service}-worker-{index}" if service == "ledger" else f"{service}-worker"
+            first = settings.metrics_port
+            worker = Process(name, service, f"services.{service}.app", service, port(_nth(first, len(metrics))))
+            processes.append(worker)
+            metrics.append(f"http://127.0.0.1:{worker.port}/metrics")
+    running.run.addresses["metrics"] = metrics
+    return processes
+
+
+def _nth(first: int, n: int) -> int:
+    """The n-th port from `first`; 0 stays any free one."""
+    return first + n if first else 0
+
+
+def _specs(running: Platform, processes: Sequence[Process]) -> dict[str, Callable[[], Spec]]:
+    """How to start each process."""
+
+    def build(process: Process) -> Spec:
+        log = running.home.logs / f"{process.name}.log"
+        environment = running.service_environment(process.role, port=process.port)
+        return Spec(process.name, (sys.executable, "-m", process.module), log, running.home.path, environment)
+
+    return {process.name: functools.partial(build, process) for process in processes}
+
+
+def _write_targets(running: Platform, processes: Sequence[Process]) -> None:
+    """What Prometheus scrapes, for its file_sd_configs (deploy/prometheus/)."""
+    targets = [
+        {
+            "targets": [f"127.0.0.1:{process.port}"],
+            "labels": {"service": process.service, "process": process.name},
+        }
+        for process in processes
+    ]
+    (running.home.path / "prometheus-targets.json").write_text(json.dumps(targets, indent=1) + "\n")
 
 
 async def until_ready(running: Platform, say: Callable[[str], None] = report) -> bool:
-    """Wait until the API and each worker say that they are ready; say which isn't in time. Returns whether all are."""
+    """Wait until each API and worker says that it is ready; say which isn't in time. Returns whether all are."""
     deadline = time.monotonic() + READY_SECONDS_MAX
-    ports = [urlsplit(url).port or 0 for url in (running.api_url, *running.run.addresses["metrics"])]
+    urls = [*(running.api_url(name) for name in running.services), *running.run.addresses["metrics"]]
+    ports = [urlsplit(url).port or 0 for url in urls]
     ready = True
     for port in ports:
         while await http_status(port, "/readyz") != 200:

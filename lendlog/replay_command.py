@@ -15,6 +15,7 @@ from lendlog.digest_command import of_books, scratch_schema
 from lendlog.platform import Platform, attach_or_start
 from lendlog.servers.provision import provision_scratch
 from lendlog.signals import run_to_end
+from services.ledger.schema import create_books
 from shared.database import connect
 from shared.errors import MissingPrecondition
 from shared.settings import PlatformSettings, ServiceSettings
@@ -38,7 +39,7 @@ def command(
 async def _replay(batch: int, processes: int) -> dict[str, Any]:
     async with attach_or_start(PlatformSettings()) as platform, _alone(platform):
         partitions, started = ServiceSettings().partitions, time.perf_counter()
-        await provision_scratch(platform.url("replay"), scratch_schema(), partitions)
+        await provision_scratch(platform.url("replay"), scratch_schema(), partitions, create_books)
         shares = [list(range(first, partitions, processes)) for first in range(min(processes, partitions))]
         records = await _run(platform, shares, batch)
         seconds = time.perf_counter() - started

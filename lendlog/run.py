@@ -42,7 +42,7 @@ async def _run(settings: PlatformSettings) -> None:
 
 async def _say_when_ready(running: Platform) -> None:
     if await until_ready(running, _line):
-        _line(f"ready: {running.api_url}")
+        _line("ready: " + " ".join(f"{name}={running.api_url(name)}" for name in running.services))
 
 
 async def _screen(running: Platform, console: Console) -> None:

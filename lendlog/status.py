@@ -33,7 +33,7 @@ def command(
 async def _document() -> dict[str, Any]:
     running = await running_platform(PlatformSettings())
     figures = None
-    if running.has_services:
+    if running.services:
         collector = Collector(running)
         try:
             if await collector.read_if_reachable():
@@ -61,7 +61,8 @@ async def running_platform(settings: PlatformSettings) -> Platform:
 def document_of(running: Platform, figures: Figures | None) -> dict[str, Any]:
     """The JSON document of `status`; `ledger` is null without services, or while a server is away."""
     run = RunFile.load(running.home.run_file) or running.run
-    addresses = {name: run.addresses[name] for name in ("api", "metrics", "kafka", "postgres") if name in run.addresses}
+    apis = [f"{name}-api" for name in running.services]
+    addresses = {name: run.addresses[name] for name in (*apis, "metrics", "kafka", "postgres") if name in run.addresses}
     return {
         "running": True,
         "home": str(running.home.path),
@@ -93,8 +94,6 @@ def lines(document: dict[str, Any]) -> list[tuple[str, str]]:
             ("halted", ", ".join(f"partition {p}: {why}" for p, why in ledger["halted"].items()) or "none"),
         ]
     addresses = {name: " ".join(a) if isinstance(a, list) else str(a) for name, a in document["addresses"].items()}
-    if "api" in addresses:
-        addresses["ledger-api"] = addresses.pop("api")
     for process in document["processes"]:
         state = f"process {process['pid']}" if process["alive"] else "down"
         times = f"restarted {process['restarts']}x" if process["restarts"] else ""

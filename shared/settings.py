@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.errors import MissingPrecondition
+
 
 class ServiceSettings(BaseSettings):
     """One service process (worker or API). The supervisor sets these for its children; in a deployment you do."""
@@ -63,9 +65,19 @@ class PlatformSettings(BaseSettings):
     """postgresql:// URL of an administrator who may create roles and a database; absent: the embedded server."""
     kafka_bootstrap: str | None = None
     """host:port of a running broker; absent: the embedded one."""
+    services: str = "ledger,origination,monitoring,collections"
+    """Which services to run."""
     ledger_workers: int = Field(default=2, ge=1, le=64)
     api_port: int = 8600
+    """The ledger's; those of origination, monitoring and collections follow."""
     postgres_port: int = 54329
     kafka_port: int = 19092
     metrics_port: int = 8610
     """First worker's; the next ones follow."""
+
+    def service_names(self) -> tuple[str, ...]:
+        """The services to run, by name. MissingPrecondition for one that there isn't."""
+        names = tuple(name.strip() for name in self.services.split(",") if name.strip())
+        if unknown := set(names) - {"ledger", "origination", "monitoring", "collections"}:
+            raise MissingPrecondition(f"LENDLOG_SERVICES names {', '.join(sorted(unknown))}: there is no such service.")
+        return names

@@ -59,11 +59,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
 
 @pytest.fixture
 async def places(servers: Platform) -> AsyncIterator[Callable[..., Awaitable[Place]]]:
-    """Makes places (`await places(partitions=2)`); they are removed after the test."""
+    """Makes places (`await places(partitions=2, services=("ledger", "monitoring"))`), removed after the test."""
     made: list[Place] = []
 
-    async def make(partitions: int = 8) -> Place:
-        made.append(new_place(servers, partitions))
+    async def make(partitions: int = 8, services: tuple[str, ...] = ("ledger",)) -> Place:
+        made.append(new_place(servers, partitions, services))
         await made[-1].create()
         return made[-1]
 

@@ -19,7 +19,8 @@ import psutil
 from lendlog.platform import Platform, servers
 from lendlog.servers.home import Home
 from lendlog.servers.java import jars
-from lendlog.servers.provision import Site, provision_ledger, provision_scratch
+from lendlog.servers.provision import Site, provision_schemas, provision_scratch
+from services.ledger.schema import create_books
 from shared.database import connect
 from shared.settings import PlatformSettings, ServiceSettings
 from shared.streams.topic_admin import ensure_topics
@@ -72,19 +73,13 @@ class Rig:
 
     async def provision(self, schema: str) -> None:
         """A schema with the ledger's tables."""
-        await provision_ledger(
-            self.admin_url,
-            self.secrets,
-            ledger_schema=schema,
-            api_schema=f"{schema}_api",
-            partitions=self.partitions,
-            site=BENCH,
-        )
+        settings = ServiceSettings(ledger_schema=schema, ledger_api_schema=f"{schema}_api", partitions=self.partitions)
+        await provision_schemas(self.admin_url, self.secrets, settings, services=["ledger"], site=BENCH)
 
     async def scratch(self) -> str:
         """A fresh scratch schema of the replay role."""
         schema = self.schema("scratch")
-        await provision_scratch(self.url("replay"), schema, self.partitions)
+        await provision_scratch(self.url("replay"), schema, self.partitions, create_books)
         return schema
 
     async def in_processes(self, work: Callable[..., None], count: int, *arguments: Any) -> None:

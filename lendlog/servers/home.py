@@ -12,13 +12,23 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lendlog.services import SERVICES
+from shared.access import ROLES
 from shared.errors import MissingPrecondition
 
 FREE_BYTES_MIN = 1 << 30
 """PostgreSQL keeps up to 4 GiB of write-ahead log and Kafka writes segments: below 1 GiB it is not worth a try."""
 
-SECRET_NAMES = ("postgres", "ledger", "ledger_api", "reader", "replay", "dead_letter_key")
-API_ROLES = ("officer", "teller", "operator", "auditor")
+KEY_NAMES = ("dead_letter_key", "vault_key")
+"""Base64 of 32 random bytes; the others are passwords."""
+SECRET_NAMES = (
+    "postgres",
+    *(f"{service}{suffix}" for service in SERVICES for suffix in ("", "_api")),
+    *("reader", "replay"),
+    *KEY_NAMES,
+)
+API_ROLES = tuple(sorted(ROLES - {"applicant"}))
+"""An applicant's token is bound to one borrower: there is none before somebody applies."""
 
 
 def write_private(path: Path, document: Mapping[str, Any]) -> None:
@@ -97,13 +107,13 @@ class Home:
             return True
 
     def secrets(self) -> dict[str, str]:
-        """Passwords by role, and `dead_letter_key` (base64 of 32 random bytes); made at the first call, mode 0600."""
+        """Passwords by role, and the keys of KEY_NAMES; made at the first call, mode 0600."""
         path = self.path / "secrets.json"
         held = {str(name): str(value) for name, value in read_json(path).items()}
         missing = [name for name in SECRET_NAMES if name not in held]
         for name in missing:
             raw = secrets.token_bytes(32)
-            held[name] = base64.b64encode(raw).decode() if name == "dead_letter_key" else raw.hex()
+            held[name] = base64.b64encode(raw).decode() if name in KEY_NAMES else raw.hex()
         if missing:
             write_private(path, held)
         return held

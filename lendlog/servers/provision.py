@@ -1,22 +1,24 @@
 """Database, roles and schemas. Every call may be repeated; nothing is ever dropped, scratch schemas excepted.
 
-Roles: <prefix>_ledger_owner owns the schemas and can't log in; _ledger is the worker; _ledger_api the API; _reader
-reads the books; _replay owns scratch schemas and has no right on the live ones. PUBLIC gets nothing.
+Roles, for each service: <prefix>_<service>_owner owns its schemas and can't log in; _<service> is the worker;
+_<service>_api the API, which reads what the worker keeps and writes its own. _reader reads what workers keep; _replay
+owns scratch schemas and has no right on the live ones. PUBLIC gets nothing.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
-from services.ledger.schema import API_MIGRATIONS, create_books
+from lendlog.services import SERVICES, Create, Schemas, schemas_of
 from shared.database import migrate, quoted
 from shared.errors import MissingPrecondition
+from shared.settings import ServiceSettings
 
-LOGINS = ("ledger", "ledger_api", "reader", "replay")
+LOGINS = (*(f"{name}{suffix}" for name in SERVICES for suffix in ("", "_api")), "reader", "replay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +46,43 @@ class Site:
 SITE = Site()
 
 
-async def provision_ledger(
+async def provision_schemas(
     admin_url: str,
     secrets: Mapping[str, str],
+    settings: ServiceSettings,
     *,
-    ledger_schema: str = "ledger",
-    api_schema: str = "ledger_api",
-    partitions: int = 8,
+    services: Sequence[str] = SERVICES,
     site: Site = SITE,
 ) -> None:
-    """Make database, roles, both schemas with their tables, and the rights. `secrets`: passwords by login role."""
+    """Make database, roles, the schemas of `services` with their tables, and the rights. `secrets`: passwords by login
+    role; `settings` has the schemas' names and the number of partitions."""
     await _make_roles_and_database(admin_url, secrets, site)
     async with _connection(site.administrator_url(admin_url)) as connection:
-        owner = quoted(site.role("ledger_owner"))
-        await connection.execute(f"GRANT CREATE ON DATABASE {quoted(site.database)} TO {owner}")
-        await connection.execute(f"SET ROLE {owner}")
-        await create_books(connection, ledger_schema, partitions)
-        await migrate(connection, api_schema, API_MIGRATIONS)
-        await _grant(connection, ledger_schema, api_schema, site)
-        await connection.execute("RESET ROLE")
-        await connection.execute(f"REVOKE CREATE ON DATABASE {quoted(site.database)} FROM {owner}")
+        for name in services:
+            await _provision_service(connection, schemas_of(name, settings), settings.partitions, site)
 
 
-async def provision_scratch(replay_url: str, schema: str, partitions: int, *, fresh: bool = True) -> None:
-    """Make `schema` as books that the replay role owns, over its own URL; `fresh` first drops what it had there."""
+async def _provision_service(connection: asyncpg.Connection, schemas: Schemas, partitions: int, site: Site) -> None:
+    owner = quoted(site.role(f"{schemas.service}_owner"))
+    await connection.execute(f"GRANT CREATE ON DATABASE {quoted(site.database)} TO {owner}")
+    await connection.execute(f"SET ROLE {owner}")
+    await schemas.create(connection, schemas.schema, partitions)
+    for folder in schemas.api_migrations:
+        await migrate(connection, schemas.api_schema, folder)
+    await _grant(connection, schemas, site)
+    await connection.execute("RESET ROLE")
+    await connection.execute(f"REVOKE CREATE ON DATABASE {quoted(site.database)} FROM {owner}")
+
+
+async def provision_scratch(
+    replay_url: str, schema: str, partitions: int, create: Create, *, fresh: bool = True
+) -> None:
+    """Make `schema` by `create` over the replay role's own URL, which then owns it; `fresh` first drops what it had
+    there."""
     async with _connection(replay_url) as connection:
         if fresh:
             await _drop(connection, schema)
-        await create_books(connection, schema, partitions)
+        await create(connection, schema, partitions)
 
 
 async def drop_scratch(replay_url: str, schema: str) -> None:
@@ -80,9 +91,7 @@ async def drop_scratch(replay_url: str, schema: str) -> None:
         await _drop(connection, schema)
 
 
-async def register_tokens(
-    admin_url: str, tokens: Mapping[str, str], *, api_schema: str = "ledger_api", site: Site = SITE
-) -> None:
+async def register_tokens(admin_url: str, tokens: Mapping[str, str], *, api_schema: str, site: Site = SITE) -> None:
     """Let each role's token in: the database gets the SHA-256 of it. A former token of that name is no longer valid."""
     async with _connection(site.administrator_url(admin_url)) as connection:
         await connection.executemany(
@@ -97,7 +106,7 @@ async def _make_roles_and_database(admin_url: str, secrets: Mapping[str, str], s
     async with _connection(admin_url) as connection:
         there = {row["rolname"] for row in await connection.fetch("SELECT rolname FROM pg_roles")}
         superuser = await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-        for name in ("ledger_owner", *LOGINS):
+        for name in (*(f"{service}_owner" for service in SERVICES), *LOGINS):
             role = quoted(site.role(name))
             if site.role(name) not in there:
                 await connection.execute(f"CREATE ROLE {role} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE")
@@ -115,17 +124,17 @@ async def _make_roles_and_database(admin_url: str, secrets: Mapping[str, str], s
         await connection.execute(f"GRANT CREATE ON DATABASE {database} TO {quoted(site.role('replay'))}")
 
 
-async def _grant(connection: asyncpg.Connection, ledger_schema: str, api_schema: str, site: Site) -> None:
-    ledger, api = quoted(ledger_schema), quoted(api_schema)
-    worker, server, reader = (quoted(site.role(name)) for name in ("ledger", "ledger_api", "reader"))
+async def _grant(connection: asyncpg.Connection, schemas: Schemas, site: Site) -> None:
+    kept, api = quoted(schemas.schema), quoted(schemas.api_schema)
+    worker, server, reader = (quoted(site.role(name)) for name in (schemas.service, f"{schemas.service}_api", "reader"))
     await connection.execute(f"""
-        GRANT USAGE ON SCHEMA {ledger} TO {worker}, {server}, {reader};
-        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {ledger} TO {worker};
-        GRANT SELECT ON ALL TABLES IN SCHEMA {ledger} TO {server}, {reader};
+        GRANT USAGE ON SCHEMA {kept} TO {worker}, {server}, {reader};
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {kept} TO {worker};
+        GRANT SELECT ON ALL TABLES IN SCHEMA {kept} TO {server}, {reader};
         GRANT USAGE ON SCHEMA {api} TO {server};
         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {api} TO {server};
         GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {api} TO {server};
-        REVOKE INSERT, UPDATE, DELETE ON {ledger}.migration FROM {worker};
+        REVOKE INSERT, UPDATE, DELETE ON {kept}.migration FROM {worker};
         REVOKE INSERT, UPDATE, DELETE ON {api}.migration FROM {server};
     """)
 

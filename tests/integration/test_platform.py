@@ -177,7 +177,7 @@ async def test_after_the_supervisor_was_killed_the_next_start_ends_what_it_left(
 
 async def test_a_command_starts_the_servers_for_its_own_duration_or_attaches(home: Home) -> None:
     async with attach_or_start(home.settings()) as own:
-        assert not own.has_services
+        assert not own.services
         async with attach_or_start(home.settings()) as attached:
             assert attached.kafka_bootstrap == own.kafka_bootstrap
             assert attached.admin_url == own.admin_url

@@ -21,8 +21,9 @@ from lendlog.servers.home import AlreadyRunning, Home
 from lendlog.servers.java import find_java, jars
 from lendlog.servers.postgres import Postgres, unprivileged
 from lendlog.servers.processes import Child, Spec, complete, free_port, inherited
-from lendlog.servers.provision import drop_scratch, provision_ledger, provision_scratch, register_tokens
+from lendlog.servers.provision import drop_scratch, provision_schemas, provision_scratch, register_tokens
 from lendlog.servers.runfile import MARKER, Identity, RunFile, end_survivors
+from services.ledger.schema import create_books
 from shared.errors import MissingPrecondition
 from shared.streams.topic_admin import ensure_topics, verify_topics
 from shared.topics import LIFECYCLE
@@ -235,7 +236,7 @@ async def test_each_role_has_its_own_rights_and_no_more(place: Place) -> None:
 
 @pytest.mark.servers
 async def test_the_replay_role_cannot_touch_the_live_schema(place: Place) -> None:
-    for refused in (drop_scratch, lambda url, schema: provision_scratch(url, schema, 8)):
+    for refused in (drop_scratch, lambda url, schema: provision_scratch(url, schema, 8, create_books)):
         with pytest.raises(MissingPrecondition, match="is not a scratch schema"):
             await refused(place.url("replay"), place.ledger_schema)
 
@@ -243,10 +244,11 @@ async def test_the_replay_role_cannot_touch_the_live_schema(place: Place) -> Non
 @pytest.mark.servers
 async def test_provisioning_again_changes_nothing_and_another_partition_count_is_refused(place: Place) -> None:
     await place.create()
-    names = {"ledger_schema": place.ledger_schema, "api_schema": place.api_schema, "site": SITE}
-    secrets = place.servers.home.secrets()
+    settings = place.settings(LENDLOG_PARTITIONS="4")
     with pytest.raises(MissingPrecondition, match="holds 8 partitions, not 4"):
-        await provision_ledger(place.servers.admin_url, secrets, partitions=4, **names)
+        await provision_schemas(
+            place.servers.admin_url, place.servers.home.secrets(), settings, services=["ledger"], site=SITE
+        )
 
 
 @pytest.mark.servers
