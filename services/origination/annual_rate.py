@@ -1,0 +1,148 @@
+"""What a loan costs in a year, all charges included: the rate at which its payments are worth what was paid out.
+
+The equation is the actuarial method of 12 CFR 1026 (Regulation Z) Appendix J (b)(8): the advance equals the sum of
+payment / ((1 + f i) (1 + i)^t), with i the rate of a unit-period, t whole unit-periods and f the fraction of one
+between advance and payment. `nominal` is i times the unit-periods of a year (the US APR); `effective` compounds it:
+(1 + i)^periods - 1. The two differ: 22 % nominal paid monthly is 24.36 % effective, so a cap says which one it means.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Literal
+
+from services.origination.schedule_preview import Instalment
+from shared.calendar import add_months
+from shared.errors import Refusal
+
+Method = Literal["nominal", "effective"]
+Unit = Literal["day", "week", "semimonth", "month"]
+
+EXACT = Context(prec=34, rounding=ROUND_HALF_EVEN)
+"""34 digits (IEEE 754 decimal128): the rate shown has six decimals."""
+STEP_MIN = Decimal("1e-24")
+STEPS_MAX = 200
+"""Newton doubles the correct digits a step once near; a rate of 1,000,000 % needs some forty."""
+
+
+class NoAnnualRate(Refusal):
+    """The payments are worth less than what was paid out: no rate, or a negative one, makes them equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """`amount` minor units, paid `whole` unit-periods and the `fraction` of one after the advance."""
+
+    whole: int
+    fraction: Decimal
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPeriod:
+    """The period that the payments are counted in: `every` units, a year at most (Appendix J (b)(4))."""
+
+    every: int
+    unit: Unit
+
+    def per_year(self) -> Decimal:
+        """How many make a year."""
+        in_a_year = {"day": 365, "week": 52, "semimonth": 24, "month": 12}[self.unit]
+        return EXACT.divide(Decimal(in_a_year), Decimal(self.every))
+
+
+def periodic_rate(advance: int, payments: Sequence[Payment]) -> Decimal:
+    """The rate i of a unit-period that solves the equation; 0 where payments only give back the advance.
+
+    Every term is log-convex in i, so the sum is convex and falling: Newton from 0 comes from the left and never passes
+    the root. Raises NoAnnualRate if the payments sum to less than the advance.
+    """
+    total = sum(payment.amount for payment in payments)
+    if advance <= 0 or total < advance:
+        raise NoAnnualRate(f"{total} is paid for {advance}, in minor units.")
+    rate, one = Decimal(0), Decimal(1)
+    if total == advance:
+        return rate
+    for _ in range(STEPS_MAX):
+        growth = EXACT.add(one, rate)
+        value, slope = Decimal(-advance), Decimal(0)
+        for payment in payments:
+            odd = EXACT.add(one, EXACT.multiply(payment.fraction, rate))
+            divisor = EXACT.multiply(odd, EXACT.power(growth, payment.whole))
+            worth = EXACT.divide(Decimal(payment.amount), divisor)
+            fall = EXACT.add(
+                EXACT.divide(Decimal(payment.whole), growth), EXACT.divide(payment.fraction, odd)
+            )  # minus the derivative of the logarithm
+            value = EXACT.add(value, worth)
+            slope = EXACT.add(slope, EXACT.multiply(worth, fall))
+        step = EXACT.divide(value, slope)
+        rate = EXACT.add(rate, step)
+        if abs(step) < STEP_MIN:
+            break
+    return rate
+
+
+def annual(rate: Decimal, period: UnitPeriod, method: Method) -> Decimal:
+    """A unit-period's rate for a year, by the method."""
+    if method == "nominal":
+        return EXACT.multiply(rate, period.per_year())
+    growth = EXACT.power(EXACT.add(Decimal(1), rate), period.per_year())
+    return EXACT.subtract(growth, Decimal(1))
+
+
+def unit_period(every: int, unit: Literal["day", "week", "month"]) -> UnitPeriod:
+    """The unit-period of payments that are `every` units apart: that interval, or a year where it is longer."""
+    longest = {"day": 365, "week": 52, "month": 12}[unit]
+    return UnitPeriod(min(every, longest), unit)
+
+
+def time_between(start: date, end: date, period: UnitPeriod) -> tuple[int, Decimal]:
+    """Whole unit-periods, counted back from `end`, and the fraction that is left at `start` (Appendix J (b)(5)).
+
+    Months: 30 days a month in the fraction; semimonths: days over 15; weeks and days: days over the period's days.
+    """
+    if period.unit == "semimonth":  # months hold two; what is under a month may hold one more
+        months, days = _months_back(start, end)
+        return 2 * months + days // 15, EXACT.divide(Decimal(days % 15), Decimal(15))
+    if period.unit == "month":
+        months, days = _months_back(start, end)
+        whole, rest = divmod(months, period.every)
+        return whole, EXACT.divide(Decimal(30 * rest + days), Decimal(30 * period.every))
+    size = period.every * (7 if period.unit == "week" else 1)
+    whole, days = divmod((end - start).days, size)
+    return whole, EXACT.divide(Decimal(days), Decimal(size))
+
+
+def _months_back(start: date, end: date) -> tuple[int, int]:
+    """Whole months from `end` back to not before `start`, and the days between."""
+    months = (end.year - start.year) * 12 + end.month - start.month
+    if add_months(end, -months) < start:
+        months -= 1
+    return months, (add_months(end, -months) - start).days
+
+
+def all_in_rate(
+    advance: int,
+    instalments: Sequence[Instalment],
+    *,
+    disbursed_on: date,
+    every: int,
+    unit: Literal["day", "week", "month"],
+    method: Method,
+) -> Decimal:
+    """The annual rate of a loan, as a fraction with six decimals (half to even).
+
+    `advance`: what the borrower really got, in minor units: principal less charges taken in advance (Civil Code of the
+    PRC, 670). Charges paid later are part of the instalments. Raises NoAnnualRate.
+    """
+    period = unit_period(every, unit)
+    whole, fraction = time_between(disbursed_on, instalments[0].due, period)
+    payments = []
+    for number, instalment in enumerate(instalments):
+        if every == period.every:
+            payments.append(Payment(whole + number, fraction, instalment.total))
+        else:
+            payments.append(Payment(*time_between(disbursed_on, instalment.due, period), instalment.total))
+    rate = annual(periodic_rate(advance, payments), period, method)
+    return rate.quantize(Decimal("0.000001"), context=EXACT)
