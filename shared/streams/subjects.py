@@ -33,7 +33,7 @@ class Shared(msgspec.Struct):
     group: msgspec.Raw
 
 
-_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_encode = msgspec.msgpack.Encoder().encode
 _decode_shared = msgspec.msgpack.Decoder(Shared).decode
 
 
@@ -53,6 +53,7 @@ class SubjectPartition:
         holds: Mapping[Hold, str] | None = None,
         retried: Mapping[int, int] | None = None,
     ) -> None:
+        require_ordered(fold.state_type, fold.group_type)
         self.fold = fold
         self.inbox, self.dead_letters = inbox, dead_letters
         self.intake = Intake(self, holds=holds or {}, retried=retried or {})
@@ -290,3 +291,25 @@ class _Undoing:
             partition = self.partition
             partition.states[self.subject] = partition._decode_state(self.before)  # noqa: SLF001 - the same module
             del partition.context.messages[self.messages :], partition.context.puts[self.puts :]
+
+
+def require_ordered(*types: type[Any]) -> None:
+    """Refuse state types with sets: the order of their strings differs from process to process, and so would digests.
+    Dictionaries keep the order in which they were filled, which is that of the inbox."""
+    found = msgspec.inspect.multi_type_info(types)
+    seen = set[int]()
+
+    def look(part: Any) -> None:
+        if id(part) in seen:
+            return
+        seen.add(id(part))
+        if isinstance(part, msgspec.inspect.SetType | msgspec.inspect.FrozenSetType):
+            raise TypeError("a state may hold no set: use a sorted list, or a dict")
+        for name in getattr(part, "__struct_fields__", ()):
+            value = getattr(part, name)
+            for one in value if isinstance(value, tuple) else (value,):
+                if isinstance(one, msgspec.inspect.Type | msgspec.inspect.Field):
+                    look(one)
+
+    for part in found:
+        look(part)
