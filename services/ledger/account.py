@@ -5,6 +5,7 @@ place. Amounts are minor units; dates are proleptic Gregorian ordinals (`date.to
 """
 
 from datetime import date
+from functools import lru_cache
 
 import msgspec
 
@@ -143,16 +144,7 @@ decode_loan = msgspec.msgpack.Decoder(Loan).decode
 decode_group = msgspec.msgpack.Decoder(AccrualGroup).decode
 
 
-_ISO: dict[int, str] = {}
-
-
+@lru_cache(maxsize=20_000)
 def iso(ordinal: int | None) -> str | None:
     """An ordinal as YYYY-MM-DD."""
-    if ordinal is None:
-        return None
-    text = _ISO.get(ordinal)
-    if text is None:
-        if len(_ISO) > 20_000:
-            _ISO.clear()
-        text = _ISO[ordinal] = date.fromordinal(ordinal).isoformat()
-    return text
+    return None if ordinal is None else date.fromordinal(ordinal).isoformat()

@@ -10,7 +10,7 @@ DUE_PENALTY_FEE_INTEREST_PRINCIPAL_IN_ADVANCE_PRINCIPAL_PENALTY_FEE_INTEREST). "
 the date itself; future principal and interest are paid oldest first too.
 """
 
-from typing import NamedTuple
+import msgspec
 
 from services.ledger.account import Loan
 
@@ -18,7 +18,7 @@ INSTALMENT_ORDER = "instalment-interest-principal"
 DUE_ORDER = "due-interest-principal"
 
 
-class Allocation(NamedTuple):
+class Allocation(msgspec.Struct, frozen=True):
     """How an amount was used, in minor units; the four add up to it."""
 
     interest_due: int

@@ -6,13 +6,14 @@ What is not in memory is asked for by `needs` before an event is applied; the ho
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from services.ledger import messages
 from services.ledger.account import UNKNOWN, AccrualGroup, Loan
 from services.ledger.accounts import ACCRUED_INTEREST, INTEREST_INCOME
 from services.ledger.accrual import earn, move
-from services.ledger.reading import read
+from services.ledger.reading import PlainPayment, read_to_fold
 from services.ledger.servicing import (
     ContractFact,
     DisbursementFact,
@@ -29,7 +30,7 @@ from services.ledger.servicing import (
     key_of,
 )
 from shared.errors import InvariantBroken
-from shared.events.envelope import Envelope
+from shared.events.envelope import Attributes
 from shared.events.ledger import (
     BookOpened,
     BusinessDateClosed,
@@ -43,8 +44,9 @@ from shared.streams.intake import Origin
 from shared.streams.ports import Message, Record
 from shared.streams.unit import Parked
 
-EventRow = tuple[int, str, int | None, date, date, bytes]
-"""offset, event id, loan number, effective date, booking date, record."""
+_date = lru_cache(maxsize=20_000)(date.fromordinal)
+EventRow = tuple[int, str, int | None, date, date, bytes, int]
+"""offset, event id, loan number, effective date, booking date, record, partition."""
 Figures = tuple[Loan, str, int]
 """A changed loan, its account as JSON, and the open date of the change: what a snapshot is made of."""
 PostingRow = tuple[int, int, int, date, date, int, int, int, int, int]
@@ -92,7 +94,6 @@ class Book:
         """Offset of the record being folded: what a changed loan is as of."""
         self.rows = Rows()
         self.messages: list[Message] = []
-        self._dates: dict[int, date] = {}
 
     def begin(self, outgoing: list[Message]) -> Rows:
         """Start a transaction's rows; derived events go to `outgoing`."""
@@ -107,9 +108,10 @@ class Book:
         loan = self.loans.get(event.subject)
         if loan is None or event.subject in self.histories:
             return False
-        if isinstance(event, PaymentReversed):
+        kind = type(event)
+        if kind is PaymentReversed:
             return True
-        if self.open_day is None or isinstance(event, LoanContracted):
+        if self.open_day is None or kind is LoanContracted:
             return False
         return 2 * (event.effectivedate.toordinal() if event.effectivedate else self.open_day) < loan.last_key
 
@@ -119,9 +121,9 @@ class Book:
 
     # Events of one loan -------------------------------------------------------------------------------------------
 
-    def read(self, record: Record) -> Envelope:
+    def read(self, record: Record) -> Attributes:
         """The event of a record; see `services.ledger.reading`."""
-        return read(record)
+        return read_to_fold(record)
 
     def apply(self, event: Any, origin: Origin) -> None:
         """Fold one event of a loan: journal, postings, state, derived event. InvariantBroken: nothing changed."""
@@ -131,6 +133,12 @@ class Book:
             loan = Loan(origin.offset, event.subject)
         was_waiting = bool(loan.waiting)
         match event:
+            case PlainPayment():
+                lines = self._add(
+                    loan,
+                    PaymentFact(event.id, origin.effective, origin.offset, event.amount, event.currency),
+                    event.subject,
+                )
             case PaymentReceived():
                 amount, number = in_minor_units(event.data.amount, event.data.currency)
                 lines = self._add(
@@ -151,9 +159,11 @@ class Book:
         if was_waiting or loan.waiting:
             self.rows.suspense.add(loan.loan_id)
         self._book(loan, lines, event, origin, "ledger.EntryPosted.v1")
-        self.rows.events.append(
-            (origin.offset, event.id, loan.number, self._date(origin.effective), self._date(self.open_day), origin.leaf)
-        )
+        self._accept(origin, loan.number, _date(origin.effective), _date(self.open_day))
+
+    def _accept(self, origin: Origin, number: int | None, effective: date, booked: date) -> None:
+        row = (origin.offset, origin.event_id, number, effective, booked, origin.leaf, self.partition)
+        self.rows.events.append(row)
 
     def _add(self, loan: Loan, fact: Fact, loan_id: str) -> Journal:
         """Fold a fact in place, or anew where it is backdated; returns what is to be booked."""
@@ -191,7 +201,7 @@ class Book:
         folded.accruing = loan.accruing
         return folded, difference(new, old)
 
-    def _book(self, loan: Loan, lines: Journal, cause: Envelope, origin: Origin, derived: str) -> None:
+    def _book(self, loan: Loan, lines: Journal, cause: Attributes, origin: Origin, derived: str) -> None:
         """Postings, the changed loan and the derived event of one entry."""
         assert self.open_day is not None
         loan.as_of = self.at
@@ -208,17 +218,10 @@ class Book:
         )
 
     def _post(self, number: int, lines: Journal, offset: int) -> None:
-        booked, partition, add = self._date(self.open_day or 0), self.partition, self.rows.postings.append
-        for n, (debit, credit, amount, currency, effective) in enumerate(lines):
-            add((number, offset, amount, self._date(effective), booked, n, debit, credit, currency, partition))
-
-    def _date(self, ordinal: int) -> date:
-        day = self._dates.get(ordinal)
-        if day is None:
-            if len(self._dates) > 10_000:
-                self._dates.clear()
-            day = self._dates[ordinal] = date.fromordinal(ordinal)
-        return day
+        booked, partition, add = _date(self.open_day or 0), self.partition, self.rows.postings.append
+        for n, line in enumerate(lines):
+            effective = _date(line.effective)
+            add((number, offset, line.amount, effective, booked, n, line.debit, line.credit, line.currency, partition))
 
     # Events of the whole partition --------------------------------------------------------------------------------
 
@@ -233,8 +236,8 @@ class Book:
                 pass
             case _:
                 raise InvariantBroken(f"{event.type} does not concern the whole book")
-        today = self._date(self.open_day) if self.open_day else date.min
-        self.rows.events.append((origin.offset, event.id, None, today, today, origin.leaf))
+        today = _date(self.open_day) if self.open_day else date.min
+        self._accept(origin, None, today, today)
 
     def check_closing(self, event: BusinessDateClosed) -> None:
         """A closing must be of the open date: every calendar day is one, none twice."""
@@ -256,7 +259,7 @@ class Book:
         for loan in loans:
             self._fall_due(loan, event, Origin(offset, event.id, 0, b"", 0), closing=True)
 
-    def _fall_due(self, loan: Loan, cause: Envelope, origin: Origin, *, closing: bool) -> None:
+    def _fall_due(self, loan: Loan, cause: Attributes, origin: Origin, *, closing: bool) -> None:
         assert self.open_day is not None
         before = self.open_day + closing
         lines: Journal = []
@@ -289,25 +292,25 @@ class Book:
             else:
                 continue
             self._post(number, [line], offset)
-        closed = self._date(day)
-        self.rows.events.append((offset, event.id, None, closed, closed, leaf))
+        closed = _date(day)
+        self._accept(Origin(offset, event.id, day, leaf, day), None, closed, closed)
         self.messages.extend(messages.date_closed(event, day, self.partition, self.topics))
         self.open_day = day + 1
 
-    def catch_up(self, loan_id: str, cause: Envelope, origin: Origin) -> None:
+    def catch_up(self, loan_id: str, cause: Attributes, origin: Origin) -> None:
         """A released loan's instalments that fell due while it was parked, booked today."""
         if (loan := self.loans.get(loan_id)) is not None:
             self._fall_due(loan, cause, origin, closing=False)
 
     # Messages the intake needs ------------------------------------------------------------------------------------
 
-    def parked_message(self, parked: Parked, cause: Envelope) -> Message:
+    def parked_message(self, parked: Parked, cause: Attributes) -> Message:
         """`ledger.LoanParked.v1`."""
         return messages.parking(
             parked, cause, self.loans.get(parked.loan_id), self.partition, self.topics, unparked=False
         )
 
-    def unparked_message(self, parked: Parked, cause: Envelope) -> Message:
+    def unparked_message(self, parked: Parked, cause: Attributes) -> Message:
         """`ledger.LoanUnparked.v1`."""
         return messages.parking(
             parked, cause, self.loans.get(parked.loan_id), self.partition, self.topics, unparked=True
@@ -322,8 +325,10 @@ def facts_of(stored: Iterable[tuple[int, date, Record]]) -> list[Fact]:
     """What still stands of a loan's accepted events, in order of offset: a reversed payment is gone."""
     facts: list[Fact] = []
     for offset, effective, record in stored:
-        event = read(record)
+        event = read_to_fold(record)
         match event:
+            case PlainPayment():
+                facts.append(PaymentFact(event.id, effective.toordinal(), offset, event.amount, event.currency))
             case LoanContracted():
                 facts.append(ContractFact(event.id, event.data))
             case LoanDisbursed():

@@ -83,7 +83,7 @@ class MemoryBooks:
 
     async def write(self, rows: Rows, unit: Unit, book: Book) -> None:
         """Keep the rows."""
-        for offset, event_id, loan, effective, _booking, leaf in rows.events:
+        for offset, event_id, loan, effective, _booking, leaf, _partition in rows.events:
             assert event_id not in self.events
             self.events[event_id] = (offset, loan, effective, leaf)
         for posting in rows.postings:

@@ -5,14 +5,15 @@ need escaping goes through an encoder, the rest has patterns that exclude it. Te
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 
 from services.ledger.account import STATUS, Loan, iso
 from services.ledger.accounts import NAMES
-from services.ledger.servicing import Journal
+from services.ledger.servicing import Journal, JournalLine
 from shared.errors import InvariantBroken
-from shared.events.envelope import BOOK, SCHEMA_BASE, Envelope, derived_event_id
+from shared.events.envelope import BOOK, SCHEMA_BASE, Attributes, derived_event_id
 from shared.money import code_of, decimal_text
 from shared.partitioner import partition_for
 from shared.streams.dead_letters import dead_letter_headers
@@ -38,7 +39,7 @@ class Topics:
     partitions: int
 
 
-def check_partition(event: Envelope, partition: int, topics: Topics) -> None:
+def check_partition(event: Attributes, partition: int, topics: Topics) -> None:
     """A contract on a partition that is not its key's would give the loan two orders: it parks."""
     wanted = partition_for(event.subject.encode(), topics.partitions)
     if wanted != partition:
@@ -51,8 +52,7 @@ def account(loan: Loan, open_day: int) -> str:
     """A loan's figures on the open date, as the JSON of `shared.events.ledger.Account`."""
     if not loan.currency:
         return _WITHOUT_CONTRACT
-    code = code_of(loan.currency)
-    zero = decimal_text(0, code)
+    code, zero = _code_and_zero(loan.currency)
     past_due, since = loan.arrears(open_day)
     interest, due = loan.interest_fallen_unpaid(), loan.next_due()
     return (
@@ -72,6 +72,13 @@ _WITHOUT_CONTRACT = (
 )
 
 
+@lru_cache(maxsize=256)
+def _code_and_zero(currency: int) -> tuple[str, str]:
+    code = code_of(currency)
+    return code, decimal_text(0, code)
+
+
+@lru_cache(maxsize=20_000)
 def _date(ordinal: int | None) -> str:
     return "null" if ordinal is None else f'"{iso(ordinal)}"'
 
@@ -81,7 +88,7 @@ def _text(value: str | None) -> str:
     return "null" if value is None else f'"{value}"'
 
 
-def _derived(kind: str, cause: Envelope, subject: str, derived_id: str) -> str:
+def _derived(kind: str, cause: Attributes, subject: str, derived_id: str) -> str:
     """The attributes of a derived event as JSON, up to its data."""
     more = ""
     if cause.correlationid:
@@ -100,30 +107,36 @@ def _key(loan: Loan | None, loan_id: str) -> str:
 
 
 def entry(
-    loan: Loan, figures: str, lines: Journal, cause: Envelope, open_day: int, partition: int, topics: Topics, kind: str
+    loan: Loan,
+    figures: str,
+    lines: Journal,
+    cause: Attributes,
+    open_day: int,
+    partition: int,
+    topics: Topics,
+    kind: str,
 ) -> Message:
     """EntryPosted or InstalmentFellDue; `figures` is `account` of the loan."""
     key = loan.borrower_id or loan.loan_id
     head = _derived(kind, cause, key, derived_event_id(cause.id, partition, loan.loan_id, ENTRY))
-    postings = ",".join(
-        [
-            f'{{"debit":"{NAMES[line.debit]}","credit":"{NAMES[line.credit]}",'
-            f'"amount":"{decimal_text(line.amount, code)}","currency":"{code}",'
-            f'"effective_date":"{iso(line.effective)}"}}'
-            for line in lines
-            for code in (code_of(line.currency),)
-        ]
-    )
     value = (
         f'{head}{{"loan_id":"{loan.loan_id}","borrower_id":{_text(loan.borrower_id)},"cause":"{cause.type}",'
         f'"currency":{_text(code_of(loan.currency) if loan.currency else None)},"booking_date":"{iso(open_day)}",'
-        f'"postings":[{postings}],"account":{figures}}}}}'
+        f'"postings":[{",".join(map(_posting, lines))}],"account":{figures}}}}}'
     )
     raw = key.encode()
     return Message(topics.events, partition_for(raw, topics.partitions), raw, value.encode())
 
 
-def date_closed(cause: Envelope, day: int, partition: int, topics: Topics) -> list[Message]:
+def _posting(line: JournalLine) -> str:
+    code = code_of(line.currency)
+    return (
+        f'{{"debit":"{NAMES[line.debit]}","credit":"{NAMES[line.credit]}",'
+        f'"amount":"{decimal_text(line.amount, code)}","currency":"{code}","effective_date":"{iso(line.effective)}"}}'
+    )
+
+
+def date_closed(cause: Attributes, day: int, partition: int, topics: Topics) -> list[Message]:
     """LedgerDateClosed to every partition of `ledger.events.v1` (D15)."""
     out = []
     for target in range(topics.partitions):
@@ -135,7 +148,7 @@ def date_closed(cause: Envelope, day: int, partition: int, topics: Topics) -> li
 
 
 def parking(
-    parked: Parked, cause: Envelope, loan: Loan | None, partition: int, topics: Topics, *, unparked: bool
+    parked: Parked, cause: Attributes, loan: Loan | None, partition: int, topics: Topics, *, unparked: bool
 ) -> Message:
     """LoanParked or LoanUnparked."""
     key = _key(loan, parked.loan_id)

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.ledger.account import Loan
 from services.ledger.book import Book, Figures, Rows
+from services.ledger.reading import PlainPayment
 from services.ledger.store import LedgerTransaction
 from shared.errors import InvariantBroken
 from shared.events.envelope import BOOK
@@ -12,7 +13,6 @@ from shared.events.ledger import (
     BusinessDateClosed,
     DeadLetterRetried,
     ParkedLoanReleased,
-    PaymentReceived,
     PaymentReversed,
 )
 from shared.merkle import canonical, leaf_hash, record_of
@@ -76,7 +76,7 @@ class LedgerPartition:
         loans = self.book.loans
         wanted = {item.event.subject for item in items if item.event is not None}
         wanted.discard(BOOK)
-        self.closings = sum(isinstance(item.event, BusinessDateClosed) for item in items)
+        self.closings = sum(type(item.event) is BusinessDateClosed for item in items)
         if missing := wanted.difference(loans):
             for loan in await transaction.loans(sorted(missing)):
                 loans[loan.loan_id] = loan
@@ -101,7 +101,7 @@ class LedgerPartition:
         for number, offset, effective, leaf in await transaction.history(list(numbers)):
             stored[numbers[number]].append((offset, effective, record_of(leaf)))
         for number, loan_id in numbers.items():
-            for offset, _id, _number, effective, _booking, leaf in self.book.rows.of_loan(number):
+            for offset, _id, _number, effective, _booking, leaf, _partition in self.book.rows.of_loan(number):
                 stored[loan_id].append((offset, effective, record_of(leaf)))
         for loan_id, rows in stored.items():
             self.book.add_history(loan_id, [(offset, effective, record) for offset, effective, record in rows])
@@ -109,7 +109,7 @@ class LedgerPartition:
     def take_at_once(self, item: Item) -> bool:
         """Fold an ordinary payment, which nearly every record is, without a detour through the event loop."""
         event = item.event
-        if type(event) is not PaymentReceived or item.problem is not None or self.book.needs_history(event):
+        if type(event) is not PlainPayment or self.book.needs_history(event):
             return False
         self.book.at = item.record.offset
         self.intake.take(item)
@@ -223,7 +223,7 @@ class LedgerPartition:
             leaf = None
         dead = None if leaf is None else self.decode(record_of(leaf))
         if dead is not None and isinstance(dead.event, ParkedLoanReleased):
-            dead = dead._replace(event=None)  # what it wanted to release is no longer held there: it stays dead
+            dead = Item(dead.record, None, None)  # what it wanted to release is no longer held there: it stays dead
         await self._look_up(transaction, [dead] if dead is not None else [])
         if dead is not None and dead.event is not None:
             subject = dead.event.subject

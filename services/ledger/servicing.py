@@ -7,8 +7,8 @@ folded is backdated: the loan is folded anew and the difference of the two journ
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from functools import lru_cache
-from typing import NamedTuple
+
+import msgspec
 
 from services.ledger.account import ACTIVE, CONTRACTED, SETTLED, UNKNOWN, Loan
 from services.ledger.accounts import (
@@ -27,7 +27,7 @@ from shared.events.origination import Contract, Terms
 from shared.money import currency, minor_units
 
 
-class JournalLine(NamedTuple):
+class JournalLine(msgspec.Struct, frozen=True):
     """A debit and a credit of `amount` > 0 minor units, with its value date as an ordinal."""
 
     debit: int
@@ -40,14 +40,14 @@ class JournalLine(NamedTuple):
 Journal = list[JournalLine]
 
 
-class ContractFact(NamedTuple):
+class ContractFact(msgspec.Struct, frozen=True):
     """The terms as they were agreed."""
 
     event_id: str
     contract: Contract
 
 
-class DisbursementFact(NamedTuple):
+class DisbursementFact(msgspec.Struct, frozen=True):
     """Money out on the ordinal `effective`."""
 
     event_id: str
@@ -56,7 +56,7 @@ class DisbursementFact(NamedTuple):
     currency: int
 
 
-class PaymentFact(NamedTuple):
+class PaymentFact(msgspec.Struct, frozen=True):
     """Money in on the ordinal `effective`; `offset` tells arrival order and names the payment in suspense."""
 
     event_id: str
@@ -98,10 +98,22 @@ def apply(loan: Loan, fact: Fact, journal: Journal) -> None:
         loan.last_key = key
 
 
-@lru_cache(maxsize=4096)
+_TERMS_MAX = 4096
+_terms_of: dict[str, Terms] = {}
+"""Terms by their text: mostly the disbursement follows soon upon the contract, and need not read them again."""
+
+
+def _remember(terms: Terms) -> str:
+    """The text of the terms."""
+    if len(_terms_of) >= _TERMS_MAX:
+        _terms_of.clear()
+    text = terms.model_dump_json()
+    _terms_of[text] = terms
+    return text
+
+
 def _terms(text: str) -> Terms:
-    """Terms that stand in many contracts are read once."""
-    return Terms.model_validate_json(text)
+    return _terms_of.get(text) or Terms.model_validate_json(text)
 
 
 def _conclude(loan: Loan, contract: Contract) -> None:
@@ -119,7 +131,7 @@ def _conclude(loan: Loan, contract: Contract) -> None:
     loan.principal = principal
     loan.materiality = materiality
     loan.allocation = terms.allocation
-    loan.terms = terms.model_dump_json()
+    loan.terms = _remember(terms)
 
 
 def _disburse(loan: Loan, fact: DisbursementFact, journal: Journal) -> None:
@@ -161,18 +173,18 @@ def _receive(loan: Loan, fact: PaymentFact, journal: Journal) -> None:
 
 def _use(loan: Loan, amount: int, day: int, source: int, journal: Journal) -> None:
     """Allocate money that came from the account `source`, and settle the loan when nothing is left to pay."""
-    due_interest, ahead_interest, principal, rest = allocate(loan, amount, day)
-    number = loan.currency
-    if due_interest:
-        journal.append(JournalLine(source, INTEREST_RECEIVABLE, due_interest, number, day))
-    if ahead_interest:
-        journal.append(JournalLine(source, UNEARNED_INTEREST, ahead_interest, number, day))
-    if principal:
-        journal.append(JournalLine(source, LOANS_RECEIVABLE, principal, number, day))
-    if rest:
-        loan.overpaid += rest
-        journal.append(JournalLine(source, OVERPAYMENT, rest, number, day))
-    if loan.principal_open >= len(loan.due) and loan.interest_open >= len(loan.due):
+    used = allocate(loan, amount, day)
+    number, due = loan.currency, len(loan.due)
+    if used.interest_due:
+        journal.append(JournalLine(source, INTEREST_RECEIVABLE, used.interest_due, number, day))
+    if used.interest_ahead:
+        journal.append(JournalLine(source, UNEARNED_INTEREST, used.interest_ahead, number, day))
+    if used.principal:
+        journal.append(JournalLine(source, LOANS_RECEIVABLE, used.principal, number, day))
+    if used.rest:
+        loan.overpaid += used.rest
+        journal.append(JournalLine(source, OVERPAYMENT, used.rest, number, day))
+    if loan.principal_open >= due and loan.interest_open >= due:
         loan.status = SETTLED
 
 

@@ -7,7 +7,7 @@ Context) and effectivedate, the value date of the fact (absent: the open busines
 import hashlib
 import uuid
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -34,6 +34,31 @@ class Data(BaseModel):
     """The facts of one event. Frozen; readers ignore fields that they don't know, the ledger forbids them (D5)."""
 
     model_config = ConfigDict(frozen=True)
+
+
+class Attributes(Protocol):
+    """What a fold and what follows from an event need of it, however it was read."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def time(self) -> str: ...
+
+    @property
+    def correlationid(self) -> str | None: ...
+
+    @property
+    def traceparent(self) -> str | None: ...
+
+    @property
+    def effectivedate(self) -> date | None: ...
 
 
 class Envelope(BaseModel):

@@ -7,8 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from shared.errors import InvariantBroken
-from shared.events.envelope import BOOK, Envelope
+from shared.events.envelope import BOOK, Attributes, Envelope
 from shared.merkle import canonical, leaf_hash
 from shared.streams.ports import Message, Record
 from shared.streams.unit import Conflict, Dead, Held, Parked, Unit
@@ -31,7 +33,7 @@ class SuspectedDuplicate(Exception):
     """An event is about to park its loan, and nobody has looked yet whether it was accepted before."""
 
 
-class Origin(NamedTuple):
+class Origin(msgspec.Struct, frozen=True):
     """Where an accepted event came from, and the ordinal that stands for a missing effective date."""
 
     offset: int
@@ -66,7 +68,7 @@ class Core(Protocol):
 
     open_day: int | None
 
-    def read(self, record: Record) -> Envelope:
+    def read(self, record: Record) -> Attributes:
         """The event of a record. Raises Unreadable or NotUnderstood."""
         ...
 
@@ -78,22 +80,22 @@ class Core(Protocol):
         """Fold one event that concerns the whole partition. Raises InvariantBroken likewise."""
         ...
 
-    def catch_up(self, loan_id: str, cause: Envelope, origin: Origin) -> None:
+    def catch_up(self, loan_id: str, cause: Any, origin: Origin) -> None:
         """A released loan misses what its dates would have done while it was parked."""
         ...
 
-    def parked_message(self, parked: Parked, cause: Envelope) -> Message: ...
+    def parked_message(self, parked: Parked, cause: Any) -> Message: ...
 
-    def unparked_message(self, parked: Parked, cause: Envelope) -> Message: ...
+    def unparked_message(self, parked: Parked, cause: Any) -> Message: ...
 
     def dead_message(self, record: Record, reason: str) -> Message: ...
 
 
-class Item(NamedTuple):
+class Item(msgspec.Struct, frozen=True):
     """A record, decoded before the fold."""
 
     record: Record
-    event: Envelope | None
+    event: Attributes | None
     problem: Exception | None
 
 
@@ -135,16 +137,22 @@ class Intake:
 
     def take(self, item: Item) -> None:
         """Classify and fold one record (not a release, not a retry: see `release` and `retry`)."""
-        record, event, problem = item
+        record, event = item.record, item.event
         leaf = canonical(record)
         self.unit.leaves.append(leaf_hash(leaf))
         if event is None or record.offset in self.retried:
-            self.bury(record, str(problem or "held until it is read again"), leaf)
+            self.bury(record, str(item.problem or "held until it is read again"), leaf)
             return
-        self._admit(record.offset, record, event, problem, leaf, self.core.open_day)
+        self._admit(record.offset, record, event, item.problem, leaf, self.core.open_day)
 
     def _admit(
-        self, offset: int, record: Record, event: Envelope, problem: Exception | None, leaf: bytes, arrived: int | None
+        self,
+        offset: int,
+        record: Record,
+        event: Attributes,
+        problem: Exception | None,
+        leaf: bytes,
+        arrived: int | None,
     ) -> None:
         """An event with a valid envelope: hold, drop, set aside, fold or park."""
         unit, subject = self.unit, event.subject
@@ -154,9 +162,8 @@ class Intake:
         if self.is_repeated(offset, event.id, record.value, leaf):
             return
         try:
-            again_at = None if self.releasing is None else self.releasing.record.offset
-            if (reason := self.holds.get(Hold(offset, subject, again_at))) is not None:
-                raise InvariantBroken(_AGAIN.sub("", reason))
+            if self.holds:
+                self._hold(offset, subject)
             if problem is not None:
                 raise InvariantBroken(str(problem))
             self._fold(offset, event, leaf, arrived)
@@ -171,7 +178,13 @@ class Intake:
         unit.seen[event.id] = record.value
         unit.accepted += 1
 
-    def _fold(self, offset: int, event: Envelope, leaf: bytes, arrived: int | None) -> None:
+    def _hold(self, offset: int, loan_id: str) -> None:
+        """Break where the log tells of a parking, whatever the engine knows now."""
+        again_at = None if self.releasing is None else self.releasing.record.offset
+        if (reason := self.holds.get(Hold(offset, loan_id, again_at))) is not None:
+            raise InvariantBroken(_AGAIN.sub("", reason))
+
+    def _fold(self, offset: int, event: Attributes, leaf: bytes, arrived: int | None) -> None:
         if event.subject == BOOK:
             self.core.apply_to_book(event, Origin(offset, event.id, arrived or 0, leaf, arrived or 0))
             return
@@ -182,8 +195,9 @@ class Intake:
 
     def is_repeated(self, offset: int, event_id: str, value: bytes | None, leaf: bytes) -> bool:
         """Drop and count an event id that was accepted before; another body under it is set aside."""
-        if event_id in self.unit.seen:
-            before = self.unit.seen[event_id]
+        seen = self.unit.seen
+        if event_id in seen:
+            before = seen[event_id]
         elif self.known and event_id in self.known:
             before = self.known[event_id]
         else:
@@ -205,7 +219,7 @@ class Intake:
         self.unit.dead.append(Dead(record.offset, reason, leaf))
         self.unit.messages.append(self.core.dead_message(record, reason))
 
-    def _park(self, held: Held, cause: Envelope, reason: str) -> None:
+    def _park(self, held: Held, cause: Attributes, reason: str) -> None:
         again = ""
         if self.releasing is not None and self.releasing.event is not None:
             cause = self.releasing.event  # by the record's own id, it would pass for the first parking's repeat
@@ -221,7 +235,7 @@ class Intake:
 
         `held` is everything held for the loan, in order of offset; `records` the same, decoded by the engine of now.
         """
-        record, event, _ = item
+        record, event = item.record, item.event
         assert event is not None
         leaf = canonical(record)
         self.unit.leaves.append(leaf_hash(leaf))
@@ -251,7 +265,7 @@ class Intake:
             )
         self.releasing = None
 
-    def _unpark(self, parked: Parked, cause: Envelope) -> None:
+    def _unpark(self, parked: Parked, cause: Attributes) -> None:
         del self.parked[parked.loan_id]
         self.unit.parked.pop(parked.loan_id, None)
         self.unit.unparked.append(parked.loan_id)
@@ -262,7 +276,7 @@ class Intake:
 
         `tried_at`: the offset of the last retry that left it dead; a retry that does not know of it came too late.
         """
-        record, event, _ = item
+        record, event = item.record, item.event
         assert event is not None
         leaf = canonical(record)
         self.unit.leaves.append(leaf_hash(leaf))
@@ -287,11 +301,11 @@ class Intake:
             assert dead.event is not None
             self._admit(data.dead_offset, dead.record, dead.event, dead.problem, leaf_of_dead, self.core.open_day)
 
-    def _origin(self, record: Record, event: Envelope, leaf: bytes) -> Origin:
+    def _origin(self, record: Record, event: Attributes, leaf: bytes) -> Origin:
         day = self.core.open_day or 0
         return Origin(record.offset, event.id, day, leaf, day)
 
-    def _accept_on_book(self, record: Record, event: Envelope, leaf: bytes) -> None:
+    def _accept_on_book(self, record: Record, event: Attributes, leaf: bytes) -> None:
         self.core.apply_to_book(event, self._origin(record, event, leaf))
         self.unit.seen[event.id] = record.value
         self.unit.accepted += 1

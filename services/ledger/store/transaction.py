@@ -101,10 +101,9 @@ class LedgerTransaction(SetAside):
             await self.write_dead(unit)
 
     async def _write_events(self, rows: Rows) -> None:
-        partition = self.partition
         try:
             if rows.events:
-                await self._add("event", EVENT_COLUMNS, [(*event, partition) for event in rows.events])
+                await self._add("event", EVENT_COLUMNS, rows.events)
         except asyncpg.UniqueViolationError as violation:
             raise DuplicateEvents(str(violation)) from violation
 

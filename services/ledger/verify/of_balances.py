@@ -144,8 +144,8 @@ Pair = tuple[int, int, int, int]
 def _unlike(books: Books, loan: Loan, journal: Journal) -> Finding | None:
     """The posting that the fold does not book, else the first pair of accounts and value date that lacks one."""
     wanted: dict[Pair, int] = defaultdict(int)
-    for debit, credit, amount, currency, effective in journal:
-        pair, signed = _pair(effective, debit, credit, currency, amount)
+    for line in journal:
+        pair, signed = _pair(line.effective, line.debit, line.credit, line.currency, line.amount)
         wanted[pair] += signed
     booked: dict[Pair, int] = defaultdict(int)
     rows: dict[Pair, Posting] = {}

@@ -85,7 +85,7 @@ def test_a_retry_that_failed_fails_in_a_replay_by_a_better_engine_too(monkeypatc
             raise Unreadable("an old engine")
         return real(record)
 
-    monkeypatch.setattr(book_module, "read", read)
+    monkeypatch.setattr(book_module, "read_to_fold", read)
     live = MemoryBooks(0, TOPICS)
     digest = facts(live, mend=lambda: old.update(blind=False))
     assert sorted(live.dead_letters) == [4], "the late one is set aside; the letter itself is booked"
