@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from lendlog.books import AsJson, emit, fields, tell
-from lendlog.digest_command import of_books, scratch_schema
+from lendlog.digest_command import by_service, digest_of_service
 from lendlog.platform import Platform, attach_or_start
 from lendlog.servers.provision import provision_scratch
+from lendlog.services import schemas_of
 from lendlog.signals import run_to_end
-from services.ledger.schema import create_books
 from shared.database import connect
 from shared.errors import MissingPrecondition
 from shared.settings import PlatformSettings, ServiceSettings
@@ -29,23 +29,36 @@ def command(
     processes: Annotated[
         int | None, typer.Option(min=1, max=64, help="Processes that share the partitions; default: one a core.")
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Of every service, each from its own log.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Replay the whole log into a scratch schema and print its digest, which is that of the books if all is well."""
-    document = run_to_end(_replay(batch, processes or os.cpu_count() or 1))
-    emit(document, fields(document), as_json=as_json)
+    count = processes or os.cpu_count() or 1
+    if not every:
+        document = run_to_end(_replay(["ledger"], batch, count))["ledger"]
+        emit(document, fields(document), as_json=as_json)
+        return
+    documents = run_to_end(_replay(PlatformSettings().service_names(), batch, count))
+    emit(documents, by_service(documents), as_json=as_json)
 
 
-async def _replay(batch: int, processes: int) -> dict[str, Any]:
-    async with attach_or_start(PlatformSettings()) as platform, _alone(platform):
-        partitions, started = ServiceSettings().partitions, time.perf_counter()
-        await provision_scratch(platform.url("replay"), scratch_schema(), partitions, create_books)
+async def _replay(services: Sequence[str], batch: int, processes: int) -> dict[str, Any]:
+    """Per service: its digest, and how fast it was replayed."""
+    async with attach_or_start(PlatformSettings()) as platform:
+        return {service: await _replay_one(platform, service, batch, processes) for service in services}
+
+
+async def _replay_one(platform: Platform, service: str, batch: int, processes: int) -> dict[str, Any]:
+    settings = ServiceSettings()
+    schemas, partitions, started = schemas_of(service, settings), settings.partitions, time.perf_counter()
+    async with _alone(platform, schemas.scratch):
+        await provision_scratch(platform.url("replay"), schemas.scratch, partitions, schemas.create)
         shares = [list(range(first, partitions, processes)) for first in range(min(processes, partitions))]
-        records = await _run(platform, shares, batch)
+        records = await _run(platform, service, shares, batch)
         seconds = time.perf_counter() - started
-        connection = await connect(platform.url("replay"), scratch_schema())
+        connection = await connect(platform.url("replay"), schemas.scratch)
         try:
-            digest = await of_books(connection)
+            digest = await digest_of_service(service, connection)
         finally:
             await connection.close()
     rate = round(records / seconds) if seconds else 0
@@ -53,25 +66,26 @@ async def _replay(batch: int, processes: int) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _alone(platform: Platform) -> AsyncIterator[None]:
+async def _alone(platform: Platform, schema: str) -> AsyncIterator[None]:
     """Nobody else fills the scratch schema meanwhile."""
     connection = await connect(platform.url("replay"))
     try:
-        if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", f"replay {scratch_schema()}"):
+        if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", f"replay {schema}"):
             raise MissingPrecondition("Another replay fills the scratch schema: wait for its end.")
         yield
     finally:
         await connection.close()
 
 
-async def _run(platform: Platform, shares: Sequence[Sequence[int]], batch: int) -> int:
+async def _run(platform: Platform, service: str, shares: Sequence[Sequence[int]], batch: int) -> int:
     """One child process a share of the partitions; how many records they took in. All end with this call."""
-    environment = platform.service_environment("replay") | {"LENDLOG_LEDGER_SCHEMA": scratch_schema()}
+    environment = platform.service_environment("replay")
     done = [0] * len(shares)
     children = []
     try:
         for share in shares:
-            arguments = (sys.executable, "-m", "lendlog.replay_process", ",".join(map(str, share)), str(batch))
+            arguments: tuple[str, ...] = (sys.executable, "-m", "lendlog.replay_process", service)
+            arguments += (",".join(map(str, share)), str(batch))
             child = await asyncio.create_subprocess_exec(*arguments, env=environment, stdout=asyncio.subprocess.PIPE)
             children.append(child)
         async with asyncio.TaskGroup() as group:

@@ -131,7 +131,8 @@ async def _grant(connection: asyncpg.Connection, schemas: Schemas, site: Site) -
         GRANT USAGE ON SCHEMA {kept} TO {worker}, {server}, {reader};
         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {kept} TO {worker};
         GRANT SELECT ON ALL TABLES IN SCHEMA {kept} TO {server}, {reader};
-        GRANT USAGE ON SCHEMA {api} TO {server};
+        GRANT USAGE ON SCHEMA {api} TO {server}, {reader};
+        GRANT SELECT ON {api}.outbox TO {reader};
         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {api} TO {server};
         GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {api} TO {server};
         REVOKE INSERT, UPDATE, DELETE ON {kept}.migration FROM {worker};
