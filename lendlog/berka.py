@@ -4,32 +4,26 @@ Source: the Discovery Challenge of PKDD'99, by Petr Berka and Marta Sochorova; f
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import NoReturn
 from uuid import NAMESPACE_URL, uuid5
 
+from lendlog.berka_files import CURRENCY, rows
 from services.ledger.commands.model import CloseDate, Command, ConcludeContract, Disburse, OpenBook, ReceivePayment
-from shared.errors import MissingPrecondition, Refusal
+from shared.errors import MissingPrecondition
 from shared.events.origination import Contract, Terms
-from shared.money import decimal_text, minor_units
+from shared.money import decimal_text
 
-CURRENCY = "CZK"
 DUE_DAY = 12
 INSTALMENT = '"UVER"'
 PRODUCT = "berka@1"
 _IDS = uuid5(NAMESPACE_URL, "https://lendlog.dev/berka")
 
-_LOAN_FIELDS = ("loan_id", "account_id", "date", "amount", "duration", "payments", "status")
-_MOVEMENT_FIELDS = (
+LOAN_FIELDS = ("loan_id", "account_id", "date", "amount", "duration", "payments", "status")
+MOVEMENT_FIELDS = (
     *("trans_id", "account_id", "date", "type", "operation", "amount", "balance", "k_symbol", "bank", "account"),
 )
-
-
-class DamagedFile(MissingPrecondition):
-    """A row of the data set can't be what the bank published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +76,7 @@ def read(folder: Path, through: date) -> Portfolio:
 
     Raises MissingPrecondition if a file is absent, DamagedFile naming file and line of a row that can't be right.
     """
-    loans = _loans(folder / "loan.asc")
+    loans = loans_of(folder / "loan.asc")
     payments = _payments(folder / "trans.asc", {loan.account_id: loan.loan_id for loan in loans})
     return Portfolio(
         tuple(sorted((loan for loan in loans if loan.granted <= through), key=lambda loan: loan.granted)),
@@ -121,7 +115,7 @@ def plan(portfolio: Portfolio, through: date) -> list[Command]:
         granted[loan.granted].append(loan)
     for payment in portfolio.payments:
         paid[payment.day].append(payment)
-    day = min(portfolio.loans[0].granted, *(payment.day for payment in portfolio.payments[:1]))
+    day = min([portfolio.loans[0].granted, *(payment.day for payment in portfolio.payments[:1])])
     commands: list[Command] = [OpenBook(day, event_id=event_id("open", day.isoformat()))]
     while day <= through:
         commands += map(_contract, granted[day])
@@ -155,11 +149,12 @@ def _payment(payment: Payment) -> Command:
     )
 
 
-def _loans(file: Path) -> list[Loan]:
+def loans_of(file: Path) -> list[Loan]:
+    """Every loan of loan.asc, in the order of the file; raises DamagedFile."""
     found: list[Loan] = []
     loan_ids: set[str] = set()
     accounts: set[str] = set()
-    for row in _rows(file, _LOAN_FIELDS):
+    for row in rows(file, LOAN_FIELDS):
         loan = Loan(
             row.number("loan_id"),
             row.number("account_id"),
@@ -183,7 +178,7 @@ def _loans(file: Path) -> list[Loan]:
 def _payments(file: Path, loan_of: dict[str, str]) -> list[Payment]:
     found: list[Payment] = []
     seen: set[str] = set()
-    for row in _rows(file, _MOVEMENT_FIELDS):
+    for row in rows(file, MOVEMENT_FIELDS):
         trans_id, account = row.number("trans_id"), row.number("account_id")
         day, amount = row.day("date"), row.amount("amount")
         row.amount("balance", signed=True)
@@ -196,55 +191,3 @@ def _payments(file: Path, loan_of: dict[str, str]) -> list[Payment]:
         seen.add(trans_id)
         found.append(Payment(trans_id, loan_of[account], day, amount))
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A line of a file, its fields by name."""
-
-    file: Path
-    line: int
-    fields: dict[str, str]
-
-    def damaged(self, why: str) -> NoReturn:
-        raise DamagedFile(f"{self.file}, line {self.line}: {why}. Get the file anew.")
-
-    def number(self, name: str) -> str:
-        text = self.fields[name]
-        if not (text.isascii() and text.isdigit() and len(text) <= 12 and int(text) > 0):
-            self.damaged(f"{name} {text[:40]!r} is not a number")
-        return text
-
-    def day(self, name: str) -> date:
-        text = self.fields[name]
-        if not (text.isascii() and text.isdigit() and len(text) == 6):
-            self.damaged(f"{name} {text[:40]!r} is not a date YYMMDD")
-        try:
-            return date(1900 + int(text[:2]), int(text[2:4]), int(text[4:]))
-        except ValueError:
-            self.damaged(f"{name} {text} is not a day of the calendar")
-
-    def amount(self, name: str, *, signed: bool = False) -> int:
-        text = self.fields[name]
-        try:
-            return minor_units(text.removeprefix("-") if signed else text, CURRENCY)
-        except Refusal as refusal:
-            self.damaged(f"{name}: {refusal.detail.rstrip('.')}")
-
-
-def _rows(file: Path, names: tuple[str, ...]) -> Iterator[_Row]:
-    try:
-        lines = file.read_text(encoding="latin-1").removesuffix("\n").split("\n")
-    except OSError as error:
-        raise MissingPrecondition(
-            f"{file} can't be read ({error.strerror}): name the folder of the data set."
-        ) from None
-    header = ";".join(f'"{name}"' for name in names)
-    if lines[0].strip() != header:
-        raise DamagedFile(f"{file}, line 1: the header is not {header}. Get the file anew.")
-    for line, text in enumerate(lines[1:], start=2):
-        fields = text.split(";")
-        row = _Row(file, line, dict(zip(names, fields, strict=False)))
-        if len(fields) != len(names):
-            row.damaged(f"{len(fields)} fields instead of {len(names)}")
-        yield row

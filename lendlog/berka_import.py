@@ -1,24 +1,24 @@
-"""Enters the Berka loans by the ledger's own commands, and compares the books with the file."""
+"""Enters the Berka loans by the ledger's own commands, with the signals of each date before the date is closed, and
+compares the books with the file."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from lendlog.berka import CURRENCY, plan, read
+from lendlog.berka import plan, read
+from lendlog.berka_files import CURRENCY
+from lendlog.berka_signals import Signal, read_signals
 from services.ledger.accounts import CASH, LOANS_RECEIVABLE
-from services.ledger.commands.model import Command
+from services.ledger.commands.model import CloseDate, Command
 from shared.errors import MissingPrecondition
 from shared.events.envelope import BOOK
 from shared.money import currency, decimal_text
 
 COMMANDS_A_TRANSACTION = 100
-"""A killed import loses no more than these, and progress is seen."""
-STALLED_SECONDS = 120.0
-"""Workers that take in nothing for so long are not merely slow: a restart and a claim last some 20 s."""
+"""About so many are recorded at once where no signals are published between them: a killed import loses no more than
+these, and progress is seen."""
 
 
 class Recorder(Protocol):
@@ -28,16 +28,25 @@ class Recorder(Protocol):
         """Record all or none, in order."""
 
 
+class Outside(Protocol):
+    """Where signals go, so that each counts from its own date."""
+
+    async def publish(self, day: date | None, signals: Sequence[Signal]) -> None:
+        """Publish a date's signals once it is open for those who read them, and return when they have them. `None`:
+        signals from before the book, at once."""
+
+
 class BookHoldsOther(MissingPrecondition):
     """The book holds something that the import did not enter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The file's figures, and the same summed from postings, with what is outstanding."""
+    """The file's figures, and the same summed from postings, with what is outstanding; and what was published."""
 
     file: dict[str, int | str]
     books: dict[str, int | str]
+    signals: dict[str, int]
 
     @property
     def equal(self) -> bool:
@@ -50,27 +59,75 @@ async def import_berka(
     through: date,
     *,
     commands: Recorder,
+    outside: Outside,
     api: Any,
     books: Any,
     caught_up: Callable[[], Awaitable[None]],
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
-    """Enter loans, payments and closings through `through`; return once they are in the books.
+    """Enter loans, payments, signals and closings through `through`; return once they are in the books.
 
     `api` and `books` are asyncpg connections whose search paths are the schemas of the ledger's API and of its books;
     `caught_up` returns when the log has nothing that the books lack; `progress` is told commands done and in all.
     A killed import is started again with the same arguments, or a later date: event ids derive from the file's rows.
     Raises BookHoldsOther before anything is written.
     """
-    portfolio = read(folder, through)
+    portfolio, signals = read(folder, through), read_signals(folder, through)
     wanted = plan(portfolio, through)
     await refuse_other(folder, through, api=api, books=books)
-    for start in range(0, len(wanted), COMMANDS_A_TRANSACTION):
-        await commands.record_many(wanted[start : start + COMMANDS_A_TRANSACTION])
-        if progress is not None:
-            progress(min(start + COMMANDS_A_TRANSACTION, len(wanted)), len(wanted))
+    reached = await _open_date(api)
+    entry = _Entry(commands, len(wanted), progress)
+    opening, *others = wanted
+    if reached is None:
+        first = next(day for day, _ in _dates(others))
+        await outside.publish(None, [one for day, some in signals.days.items() if day < first for one in some])
+    await entry.add([opening])
+    for day, of_day in _dates(others):
+        if day in signals.days and (reached is None or day >= reached):
+            await entry.record()
+            await outside.publish(day, signals.days[day])
+        await entry.add(of_day)
+    await entry.record()
     await caught_up()
-    return Comparison(portfolio.figures(), await figures(books, through))
+    return Comparison(portfolio.figures(), await figures(books, through), signals.figures())
+
+
+def _dates(commands: Iterable[Command]) -> Iterator[tuple[date, list[Command]]]:
+    """Each business date with its commands, the last of which closes it."""
+    of_day: list[Command] = []
+    for command in commands:
+        of_day.append(command)
+        if isinstance(command, CloseDate):
+            yield command.business_date, of_day
+            of_day = []
+
+
+@dataclass(slots=True)
+class _Entry:
+    """Commands on their way in, some in one transaction."""
+
+    commands: Recorder
+    total: int
+    progress: Callable[[int, int], None] | None
+    done: int = 0
+    waiting: list[Command] = field(default_factory=list)
+
+    async def add(self, some: Sequence[Command]) -> None:
+        """Record them with the next ones; at once when there are many."""
+        self.waiting += some
+        if len(self.waiting) >= COMMANDS_A_TRANSACTION:
+            await self.record()
+
+    async def record(self) -> None:
+        """Record what waits."""
+        if not self.waiting:
+            return
+        await self.commands.record_many(self.waiting)
+        told = self.done // COMMANDS_A_TRANSACTION
+        self.done += len(self.waiting)
+        self.waiting = []
+        if self.progress is not None and (self.done // COMMANDS_A_TRANSACTION > told or self.done == self.total):
+            self.progress(self.done, self.total)
 
 
 # The first date that is not closed.
@@ -84,10 +141,16 @@ UNION ALL (SELECT event_id FROM parked_event WHERE event_id <> ALL($1::uuid[]) L
 """
 
 
+async def _open_date(api: Any) -> date | None:
+    """The date that the book is at; None: it is not open."""
+    opened = await api.fetchval(_OPEN_DATE, BOOK)
+    return date.fromisoformat(opened) if opened else None
+
+
 async def refuse_other(folder: Path, through: date, *, api: Any, books: Any) -> None:
     """Raise BookHoldsOther if anything but this import was ever entered, an import through a later date included."""
-    opened = await api.fetchval(_OPEN_DATE, BOOK)
-    horizon = max(through, date.fromisoformat(opened) - timedelta(days=1)) if opened else through
+    opened = await _open_date(api)
+    horizon = max(through, opened - timedelta(days=1)) if opened else through
     ours = [command.event_id for command in plan(read(folder, horizon), horizon)]
     other = await api.fetchval(_OTHER_COMMAND, ours) or await books.fetchval(_OTHER_EVENT, ours)
     if other is not None:
@@ -95,35 +158,6 @@ async def refuse_other(folder: Path, through: date, *, api: Any, books: Any) -> 
             f"The book holds event {other}, which is not from {folder}: import into a book of its own, "
             "for example with LENDLOG_HOME set to a new folder."
         )
-
-
-# How many partitions have this event in the books, and have finished it; how far all are; why one stopped.
-_PROGRESS = """
-SELECT (SELECT count(*) FROM event WHERE event_id = $1) AS arrived, count(*) AS partitions,
-       count(resume_loan) AS unfinished, sum(next_offset) AS reached, max(halted) AS halted
-FROM position
-"""
-
-
-async def until_closed(books: Any, closing_id: str, *, stalled_seconds: float = STALLED_SECONDS) -> None:
-    """Wait until the closing with this event id is in the books of every partition, and so all that was sent before it.
-
-    Raises MissingPrecondition if a partition halted, or if the books have not moved for `stalled_seconds`.
-    """
-    reached, moved = None, time.monotonic()
-    while True:
-        row = await books.fetchrow(_PROGRESS, closing_id)
-        if row["arrived"] == row["partitions"] > 0 == row["unfinished"]:
-            return
-        if row["halted"] is not None:
-            raise MissingPrecondition(f"A partition of the ledger stopped: {row['halted']}")
-        if row["reached"] != reached:
-            reached, moved = row["reached"], time.monotonic()
-        elif time.monotonic() - moved > stalled_seconds:
-            raise MissingPrecondition(
-                f"The books have not moved for {stalled_seconds:.0f} s: look at `lendlog status` and the workers' logs."
-            )
-        await asyncio.sleep(0.1)
 
 
 # Loans: those whose disbursement was posted. A repayment: a payment's entry that debited cash; repaid is what these

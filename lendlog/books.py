@@ -96,17 +96,23 @@ async def recording() -> AsyncIterator[Desk]:
             await pool.close()
 
 
-_PROGRESS = "SELECT sum(next_offset) AS reached, max(halted) AS halted FROM position"
+# How far all partitions are, how many are in the middle of a closing, and why one stopped.
+_PROGRESS = """
+SELECT sum(next_offset) AS reached, count(resume_loan) AS unfinished, max(halted) AS halted FROM position
+"""
 
 
 async def until_in(books: Any, event_id: str, *, stalled_seconds: float = STALLED_SECONDS) -> None:
-    """Wait until the event is in the books, a broadcast one on every partition.
+    """Wait until the event is in the books, a broadcast one finished on every partition: then so is all that was sent
+    before a closing.
 
     Raises MissingPrecondition if a partition halted, or if the books have not moved for `stalled_seconds`.
     """
     reached, moved = None, time.monotonic()
-    while not await queries.event_is_in(books, event_id):
+    while True:
         row = await books.fetchrow(_PROGRESS)
+        if row["unfinished"] == 0 and await queries.event_is_in(books, event_id):
+            return
         if row["halted"] is not None:
             raise MissingPrecondition(f"A partition of the ledger stopped: {row['halted']}")
         if row["reached"] != reached:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lendlog.berka import DamagedFile, borrower_id, first_due_date, plan, read, terms
+from lendlog.berka import borrower_id, first_due_date, plan, read, terms
+from lendlog.berka_files import DamagedFile
 from services.ledger.commands.guards import Guards, Stamp, decide, evolve
 from services.ledger.commands.model import CloseDate, ConcludeContract, Disburse, OpenBook, ReceivePayment
 from services.ledger.schedule import schedule
