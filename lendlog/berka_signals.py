@@ -24,8 +24,8 @@ from shared.events.signals import AccountMoved, Indicator, IndicatorPublished, M
 from shared.money import decimal_text
 
 SOURCE = "/berka"
-INDUSTRY = "households"
-"""The files tell of private accounts, and of districts as such: no trade."""
+INDUSTRY = "all"
+"""The figures are of whole districts, not of a trade in them."""
 Kind = Literal["ordinary", "household", "loan-instalment", "penalty-interest"]
 Signal = AccountMoved | IndicatorPublished
 
@@ -41,7 +41,7 @@ _KINDS: dict[str, Kind] = {
 """k_symbol in the bank's words and in those of trans_before_loan.csv; every other one is ordinary."""
 _DISTRICT_FIELDS = tuple(f"A{n}" for n in range(1, 17))
 _DISTRICT_FIGURES = (
-    ("A11", "wage", "CZK/month", date(1996, 12, 31)),
+    ("A11", "average-salary", "CZK/month", date(1996, 12, 31)),
     ("A12", "unemployment", "%", date(1995, 12, 31)),
     ("A13", "unemployment", "%", date(1996, 12, 31)),
     ("A14", "entrepreneurs", "per-1000", date(1996, 12, 31)),

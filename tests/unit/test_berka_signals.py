@@ -112,7 +112,7 @@ def test_no_figure_of_a_district_is_known_before_its_year_is_over(tmp_path: Path
     for some in signals.days.values():
         for one in some:
             assert isinstance(one, IndicatorPublished)
-            assert one.subject == f"{one.data.industry}.{one.data.region}" == "households.district-55"
+            assert one.subject == f"{one.data.industry}.{one.data.region}" == "all.district-55"
 
 
 def test_a_file_read_twice_gives_the_same_events(tmp_path: Path) -> None:
