@@ -45,10 +45,13 @@ def command(
 async def _replay(services: Sequence[str], batch: int, processes: int) -> dict[str, Any]:
     """Per service: its digest, and how fast it was replayed."""
     async with attach_or_start(PlatformSettings()) as platform:
-        return {service: await _replay_one(platform, service, batch, processes) for service in services}
+        return {
+            service: await replay_service(platform, service, batch=batch, processes=processes) for service in services
+        }
 
 
-async def _replay_one(platform: Platform, service: str, batch: int, processes: int) -> dict[str, Any]:
+async def replay_service(platform: Platform, service: str, *, batch: int, processes: int) -> dict[str, Any]:
+    """Replay one service's log into its scratch schema; its digest, and how fast it was."""
     settings = ServiceSettings()
     schemas, partitions, started = schemas_of(service, settings), settings.partitions, time.perf_counter()
     async with _alone(platform, schemas.scratch):

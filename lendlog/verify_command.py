@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from lendlog.books import AsJson, emit, reading, warn_if_behind
+from lendlog.platform import Platform
 from lendlog.signals import run_to_end
 from services.ledger.verify import Audit, LogReader, verify
 from shared.settings import ServiceSettings
@@ -28,8 +29,13 @@ def command(as_json: AsJson = False) -> None:
 async def _verify() -> Audit:
     async with reading() as (platform, connection):
         await warn_if_behind(platform, connection)
-        topic = ServiceSettings().topic_prefix + LIFECYCLE.name
-        return await verify(connection, log_reader(platform.kafka_bootstrap, topic))
+        return await verify_books(platform, connection)
+
+
+async def verify_books(platform: Platform, connection: Any) -> Audit:
+    """Every check of the books on a connection of the reader's role, and against the log up to where they are."""
+    topic = ServiceSettings().topic_prefix + LIFECYCLE.name
+    return await verify(connection, log_reader(platform.kafka_bootstrap, topic))
 
 
 def log_reader(bootstrap: str, topic: str) -> LogReader:

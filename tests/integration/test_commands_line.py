@@ -40,7 +40,11 @@ class Desk:
         ports = ("LENDLOG_POSTGRES_PORT", "LENDLOG_KAFKA_PORT", "LENDLOG_API_PORT", "LENDLOG_METRICS_PORT")
         named = ("LENDLOG_POSTGRES_URL", "LENDLOG_KAFKA_BOOTSTRAP")
         self.environment = {name: value for name, value in os.environ.items() if name not in named}
-        self.environment |= dict.fromkeys(ports, "0") | {"LENDLOG_HOME": str(home), "LENDLOG_LEDGER_WORKERS": "1"}
+        self.environment |= dict.fromkeys(ports, "0") | {
+            "LENDLOG_HOME": str(home),
+            "LENDLOG_LEDGER_WORKERS": "1",
+            "LENDLOG_SERVICES": "ledger",
+        }
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """A command under way; its standard error can be read."""

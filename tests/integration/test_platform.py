@@ -30,7 +30,7 @@ class Home:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.variables = {"LENDLOG_HOME": str(path), "LENDLOG_LEDGER_WORKERS": "1"}
+        self.variables = {"LENDLOG_HOME": str(path), "LENDLOG_LEDGER_WORKERS": "1", "LENDLOG_SERVICES": "ledger"}
         ports = ("LENDLOG_POSTGRES_PORT", "LENDLOG_KAFKA_PORT", "LENDLOG_API_PORT", "LENDLOG_METRICS_PORT")
         self.variables |= dict.fromkeys(ports, "0")
 
