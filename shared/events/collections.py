@@ -33,6 +33,8 @@ class Case(Data):
     parked_until: date | None = None
     reason: Reason
     as_of: date
+    version: Annotated[int, Field(ge=1, strict=True)]
+    """Counts the case's changes."""
 
 
 class CaseOpened(Envelope):
@@ -89,6 +91,7 @@ class Promise(Data):
     paid: Amount = "0"
     status: Literal["active", "kept", "partly-kept", "broken", "cancelled"] = "active"
     by: Name
+    plan_id: EventId | None = None
     reason: Reason | None = None
 
 
@@ -138,6 +141,8 @@ class Reminder(Data):
     amount: Total | None = None
     currency: CurrencyCode
     on_date: date
+    until: date
+    """The last day on which it may be sent."""
 
 
 class ReminderScheduled(Envelope):
@@ -187,6 +192,8 @@ class PromiseCommand(Data):
     currency: CurrencyCode
     due_date: date
     by: Name
+    plan_id: EventId | None = None
+    """The plan that it is a part of."""
 
 
 class PromiseRecorded(Envelope):
@@ -282,8 +289,9 @@ class PlanAgreed(Envelope):
 
 
 class CaseSnapshot(Data):
-    """A case in the queue, on the compacted `collections.queues.v1`; readers drop one whose `as_of_offset` is older."""
+    """A case in the queue, on the compacted `collections.queues.v1`; readers drop one whose case's `version` is lower
+    than what they have."""
 
     case: Case
     partition: Annotated[int, Field(ge=0, strict=True)]
-    as_of_offset: Annotated[int, Field(ge=0, strict=True)]
+    taken_by: Name | None = None
