@@ -18,6 +18,7 @@ from shared.errors import MissingPrecondition, Refusal
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("lendlog.run", "Bring up servers, topics, database and services, and show how they fare until Ctrl-C."),
+    "provision": ("lendlog.provision_command", "Make roles, schemas, tokens and topics on servers of your own."),
     "status": ("lendlog.status", "Show the figures of what runs; starts nothing."),
     "bench": ("lendlog.bench.command", "Measure what the platform does on this machine."),
     "import": ("lendlog.berka_command", "Enter a published data set by the ledger's own commands."),
