@@ -12,10 +12,14 @@ from shared.events.signals import Figure
 
 Severity = Literal["yellow", "orange", "red"]
 Class = Literal["normal", "special-mention", "substandard", "doubtful", "loss"]
+SignalRule = Literal["clock-too-far", "unit-changed", "no-consent", "period-reversed"]
+"""Why a signal can't count."""
 AlertId = EventId
 """The id of the event that raised the alert."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+Segment = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,40}$")]
+"""Peer group, `<industry>.<region>.<size>`, or market, `<industry>.<region>`; the end of a long one is a hash."""
 Inputs = dict[Code, str | int | None]
 """What a rule looked at, by name; figures are decimal strings."""
 
@@ -31,7 +35,7 @@ class Alert(Data):
     status: Literal["open", "acknowledged", "snoozed", "resolved", "superseded"]
     raised_on: date
     blocks: bool
-    """A red alert blocks tranche, top-up and disbursement until a named person releases it."""
+    """A red alert blocks tranche, top-up and disbursement until a named person releases it, whatever its status."""
     snoozed_until: date | None = None
     by: Name | None = None
     """Who acted; None: the rules did."""
@@ -107,12 +111,12 @@ class AlertActionTaken(Envelope):
 
 
 class Level(Data):
-    """The level of one indicator for one borrower changed. `floor` and `ceiling` never adapt."""
+    """The level of one indicator changed, for one borrower or a whole peer group. `floor` and `ceiling` never adapt."""
 
-    borrower_id: BorrowerId
+    borrower_id: BorrowerId | None = None
+    """None: the group's mean left its limits, and `new` is by how much the levels of its members move."""
     indicator: Code
-    segment: Code
-    """Peer group: industry, region, size."""
+    segment: Segment
     old: Figure | None
     new: Figure
     floor: Figure | None = None
@@ -153,13 +157,15 @@ class LoanClassified(Envelope):
 class SetAside(Data):
     """A signal that can't count: its clock, its unit, or a consent that is missing."""
 
+    borrower_id: BorrowerId | None = None
+    """None: a market's value."""
     signal_id: EventId
     reason: Reason
-    rule: Literal["clock-too-far", "unit-changed", "no-consent", "period-reversed"]
+    rule: SignalRule
 
 
 class SignalSetAside(Envelope):
-    """A signal was kept and not counted; key = borrower id."""
+    """A signal was kept and not counted; key = borrower id (a market's value: its segment)."""
 
     type: Literal["monitoring.SignalSetAside.v1"] = "monitoring.SignalSetAside.v1"
     data: SetAside

@@ -1,0 +1,194 @@
+"""Dated policy rows of monitoring: indicators and their levels, classes of loans. Data, validated when it is loaded."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal, Protocol, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from shared.events.monitoring import Class, Severity
+
+FOLDER = Path(__file__).with_name("policies")
+SEVERITIES: tuple[Severity, ...] = ("yellow", "orange", "red")
+CLASSES: tuple[Class, ...] = ("normal", "special-mention", "substandard", "doubtful", "loss")
+FIRST_DAY = date(1900, 1, 1)
+"""Rows reach back to here, so that no business date is without one."""
+
+Figure = Annotated[Decimal, Field(ge=-10_000, le=10_000, allow_inf_nan=False)]
+Positive = Annotated[Decimal, Field(gt=0, le=10_000, allow_inf_nan=False)]
+Days = Annotated[int, Field(ge=0, le=3_650, strict=True)]
+
+
+class PolicyRefused(ValueError):
+    """The policy rows do not cover every date once, or contradict themselves."""
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Dated(Protocol):
+    """A row with the days on which it is in force, both included; `through` None: until further notice."""
+
+    @property
+    def start(self) -> date: ...
+
+    @property
+    def through(self) -> date | None: ...
+
+
+RowT = TypeVar("RowT", bound=Dated)
+
+
+class ClassRow(_Row):
+    """Five classes by days past due. A loan is in the worst class whose `more_than` its days past due exceed."""
+
+    version: Annotated[str, Field(pattern=r"^[a-z0-9-]+@[0-9]{1,6}$")]
+    start: date
+    through: date | None = None
+    source: Annotated[str, Field(min_length=1, max_length=300)]
+    more_than: dict[Class, Days]
+    non_performing: tuple[Class, ...]
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "ClassRow":
+        bounds = [self.more_than[name] for name in CLASSES[1:] if name in self.more_than]
+        if set(self.more_than) != set(CLASSES[1:]):
+            raise PolicyRefused(f"{self.version}: a boundary for each of {', '.join(CLASSES[1:])}, for no other class")
+        if bounds != sorted(set(bounds)):
+            raise PolicyRefused(f"{self.version}: the boundaries {bounds} overlap: each class begins after the last")
+        return self
+
+
+class Soft(_Row):
+    """An indicator with one adaptive level a borrower (levels.py says how each number is used)."""
+
+    code: Annotated[str, Field(pattern=r"^[a-z][a-z-]{2,18}$")]
+    unit: Literal["%", "days", "count"]
+    floor: Figure
+    ceiling: Figure
+    clear: Annotated[Decimal, Field(gt=0, le=1)]
+    lam: Annotated[Decimal, Field(gt=0, le=1)]
+    width: Positive
+    usual_mean: Figure
+    usual_sd: Positive
+    usual_weight: Positive
+    shrink: Positive
+    memory: Annotated[int, Field(ge=6, le=60, strict=True)]
+    confirm: Annotated[int, Field(ge=1, le=6, strict=True)]
+    of: Annotated[int, Field(ge=1, le=6, strict=True)]
+    hold: Annotated[int, Field(ge=0, le=6, strict=True)]
+    step: Positive
+    market: bool = False
+    """Whether a market's fall moves its level: its unit is a fall in percent."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Soft":
+        if self.floor >= self.ceiling:
+            raise PolicyRefused(f"{self.code}: the floor {self.floor} is not below the ceiling {self.ceiling}")
+        if self.confirm > self.of:
+            raise PolicyRefused(f"{self.code}: {self.confirm} of {self.of} can't be confirmed")
+        return self
+
+
+class PastDue(_Row):
+    """Days past due: levels that never adapt. An alert is as severe as the worst level that the days exceed."""
+
+    unit: Literal["days"] = "days"
+    more_than: dict[Severity, Days]
+    clear: Days
+    default: Days
+    """A loan more than this many days past due is in default; those who stand by its borrower are told."""
+    source: Annotated[str, Field(min_length=1, max_length=300)]
+
+
+class Markets(_Row):
+    """Outside indices: a tabular CUSUM with slack and decision interval in standard deviations."""
+
+    slack: Positive
+    interval: Positive
+    warm_up: Annotated[int, Field(ge=3, le=60, strict=True)]
+    worse: dict[str, Literal["up", "down"]]
+    """Index → the direction that is bad for borrowers. Others are taken in by nobody."""
+    weight: dict[str, Positive]
+    """Index → how many points a member's level moves for each percent that the index is off."""
+
+
+class IndicatorRow(_Row):
+    """All that decides on alerts, from one date on."""
+
+    version: Annotated[int, Field(ge=1, le=999_999, strict=True)]
+    start: date
+    through: date | None = None
+    soft: tuple[Soft, ...]
+    past_due: PastDue
+    records: dict[str, Severity]
+    relations: dict[Literal["guarantor", "group-member"], Severity]
+    combined: Annotated[int, Field(ge=2, le=20, strict=True)]
+    """So many adaptive indicators in alert at once are a red sign; a single one is weak."""
+    peers_min: Annotated[int, Field(ge=2, le=1_000, strict=True)]
+    peers_width: Positive
+    peers_step: Positive
+    markets: Markets
+
+    def rule(self, code: str) -> str:
+        """The rule's name and version, as it stands in events."""
+        return f"{code}@{self.version}"
+
+    def of(self, code: str) -> Soft | None:
+        """The adaptive indicator of that code."""
+        return next((soft for soft in self.soft if soft.code == code), None)
+
+
+class _ClassFile(_Row):
+    rows: tuple[ClassRow, ...]
+
+
+class _IndicatorFile(_Row):
+    rows: tuple[IndicatorRow, ...]
+
+
+def covering(rows: Sequence[RowT]) -> tuple[RowT, ...]:
+    """The rows in order of date. Raises PolicyRefused on a gap, an overlap, or an end that nothing follows."""
+    ordered = sorted(rows, key=lambda row: row.start)
+    if not ordered or ordered[0].start > FIRST_DAY:
+        raise PolicyRefused(f"no row covers {FIRST_DAY}")
+    for row, following in pairwise(ordered):
+        if row.through is None or row.through >= following.start:
+            raise PolicyRefused(f"the rows of {row.start} and {following.start} overlap")
+        if row.through + timedelta(days=1) < following.start:
+            raise PolicyRefused(f"no row covers {row.through + timedelta(days=1)}: a gap before {following.start}")
+    if ordered[-1].through is not None:
+        raise PolicyRefused(f"no row covers the days after {ordered[-1].through}")
+    return tuple(ordered)
+
+
+def in_force(rows: Sequence[RowT], day: date) -> RowT:
+    """The row of that day; rows as `covering` gives them."""
+    return next(row for row in reversed(rows) if row.start <= day)
+
+
+def _read(pattern: str) -> list[object]:
+    return [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob(pattern))]
+
+
+@cache
+def class_rows() -> tuple[ClassRow, ...]:
+    """The classes of policies/classes-*.yaml."""
+    return covering([row for file in _read("classes-*.yaml") for row in _ClassFile.model_validate(file).rows])
+
+
+@cache
+def indicator_rows() -> tuple[IndicatorRow, ...]:
+    """The indicators of policies/indicators-*.yaml."""
+    return covering([row for file in _read("indicators-*.yaml") for row in _IndicatorFile.model_validate(file).rows])
+
+
+def rules_on(day: date) -> IndicatorRow:
+    """The indicators in force on that day."""
+    return in_force(indicator_rows(), day)
