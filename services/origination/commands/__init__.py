@@ -1,0 +1,1 @@
+"""What may be asked of origination: pure functions from what is known to events, and the refusals by name."""
