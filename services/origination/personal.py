@@ -35,11 +35,11 @@ class OfficialNumber(Rule):
     def compact(self) -> str:
         """The number without what only makes it readable. Raises WrongCheckDigit or NotAnOfficialNumber; neither
         repeats the number."""
-        module = _CHECKED.get(self.kind)
+        module, number = _CHECKED.get(self.kind), "".join(self.number.split()).upper()
         if module is None:
-            return "".join(self.number.split()).upper()
+            return number
         try:
-            return str(module.validate(self.number))
+            return str(module.validate(number))
         except InvalidChecksum:
             raise WrongCheckDigit(f"The number is not a valid {self.kind}.", field="number") from None
         except ValidationError:
