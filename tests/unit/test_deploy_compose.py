@@ -11,6 +11,7 @@ import yaml
 
 from lendlog.cli import COMMANDS
 from lendlog.provision_command import PASSWORD, TOKEN, given
+from lendlog.servers import docker
 from lendlog.servers.home import API_ROLES
 from lendlog.servers.provision import LOGINS, SITE
 from lendlog.services import SERVICES
@@ -90,6 +91,8 @@ def test_the_broker_is_of_the_version_and_has_the_settings_of_the_embedded_one()
     version = re.search(r"<kafka.version>([\d.]+)<", pom)
     assert version
     assert CONTAINERS["kafka"]["image"] == f"apache/kafka:{version[1]}"
+    assert CONTAINERS["kafka"]["image"] == docker.KAFKA_IMAGE
+    assert CONTAINERS["postgres"]["image"] == docker.POSTGRES_IMAGE
     own = {
         name.removeprefix("KAFKA_").replace("_", ".").lower(): value
         for name, value in CONTAINERS["kafka"]["environment"].items()
