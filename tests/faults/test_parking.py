@@ -44,8 +44,8 @@ def mend(patch: pytest.MonkeyPatch) -> None:
             known["data"].pop("grace_days", None)
             return read(replace(record, value=json.dumps(known).encode()))
 
-    for module in (book, replay):
-        patch.setattr(module, "read", mended)
+    patch.setattr(book, "read_to_fold", mended)
+    patch.setattr(replay, "read", mended)
 
 
 async def release(place: Place, ledger: Driven, history: History, **other: Any) -> None:
