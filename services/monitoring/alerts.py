@@ -1,7 +1,7 @@
 """An alert's life: raised once for what it is about, escalated, acknowledged, snoozed, released, resolved, superseded.
 
-A red alert blocks from the moment it becomes red until a named person releases it, also when its reason is gone by
-then: the borrower whose figures changed does not lift a block.
+A red alert blocks from the moment it becomes red until a named person releases it. If its reason goes before, it stays
+open and ends with the release: figures that change do not lift a block.
 """
 
 from datetime import date
@@ -21,12 +21,12 @@ Ending = Literal["resolved", "superseded"]
 def find(borrower: Borrower, indicator: str, about: str = "") -> Alert | None:
     """The open alert of an indicator about something."""
     found = (alert for alert in borrower.alerts.values() if (alert.indicator, alert.about) == (indicator, about))
-    return next((alert for alert in found if alert.is_open), None)
+    return next(found, None)
 
 
 def find_any(borrower: Borrower, indicator: str) -> bool:
     """Whether an alert of the indicator is open, whatever it is about."""
-    return any(alert.indicator == indicator and alert.is_open for alert in borrower.alerts.values())
+    return any(alert.indicator == indicator for alert in borrower.alerts.values())
 
 
 def raise_alert(
@@ -45,6 +45,9 @@ def raise_alert(
     """Raise an alert, or make the open one of the same indicator and loan more severe; never less."""
     known = find(borrower, indicator, about)
     if known is not None:
+        if known.ending is not None:
+            known.ending, known.reason = None, reason[:300]
+            _put(borrower, context, known, None)
         if SEVERITIES.index(severity) > SEVERITIES.index(known.severity):
             _escalate(borrower, context, known, severity, reason, rule, inputs)
         return known
@@ -84,11 +87,16 @@ def _escalate(
 
 
 def end(borrower: Borrower, context: Context, alert: Alert, ending: Ending, reason: str, by: str | None = None) -> None:
-    """Its reason is gone (resolved), or should not have been one (superseded). A block stays until released."""
+    """Its reason is gone (resolved), or should not have been one (superseded); while it blocks that waits."""
+    if alert.blocks:
+        if alert.ending is None:
+            alert.ending, alert.ending_reason = ending, reason[:300]
+            _put(borrower, context, alert, None)
+        return
     alert.status, alert.snoozed_until = ending, None
     kind = monitoring.AlertResolved if ending == "resolved" else monitoring.AlertSuperseded
     _tell(borrower, context, alert, kind, reason, by)
-    _let_go(borrower, alert)
+    del borrower.alerts[alert.alert_id]
 
 
 def act(borrower: Borrower, context: Context, action: Action) -> Alert | None:
@@ -99,13 +107,14 @@ def act(borrower: Borrower, context: Context, action: Action) -> Alert | None:
     if action.action == "release" and alert.blocks:
         alert.blocks = False
         _tell(borrower, context, alert, monitoring.AlertReleased, action.reason, action.by)
-        _let_go(borrower, alert)
-    elif action.action == "resolve" and alert.is_open and not alert.blocks:
+        if alert.ending is not None:
+            end(borrower, context, alert, alert.ending, alert.ending_reason)
+    elif action.action == "resolve" and not alert.blocks:
         end(borrower, context, alert, "resolved", action.reason, action.by)
     elif action.action == "acknowledge" and alert.status in ("open", "snoozed"):
         alert.status, alert.snoozed_until = "acknowledged", None
         _tell(borrower, context, alert, monitoring.AlertAcknowledged, action.reason, action.by)
-    elif action.action == "snooze" and alert.is_open and action.until is not None:
+    elif action.action == "snooze" and action.until is not None:
         alert.status, alert.snoozed_until = "snoozed", action.until
         _tell(borrower, context, alert, monitoring.AlertSnoozed, action.reason, action.by)
     else:
@@ -124,11 +133,6 @@ def wake(borrower: Borrower, context: Context, day: date) -> None:
 def next_waking(borrower: Borrower) -> date | None:
     """The next date on which a snooze ends."""
     return min((a.snoozed_until for a in borrower.alerts.values() if a.snoozed_until is not None), default=None)
-
-
-def _let_go(borrower: Borrower, alert: Alert) -> None:
-    if not alert.is_open and not alert.blocks:
-        del borrower.alerts[alert.alert_id]
 
 
 def _tell(
@@ -180,4 +184,5 @@ def _put(borrower: Borrower, context: Context, alert: Alert, by: str | None) -> 
         by,
         alert.reason,
         alert.rule,
+        alert.ending,
     )

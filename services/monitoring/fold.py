@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, ClassVar
+from typing import Any
 
 from services.monitoring import alerts, groups, intake, judging, loans, peers
 from services.monitoring.policy import rules_on
@@ -41,19 +41,19 @@ class MonitoringFold:
         monitoring.AlertActionTaken,
         monitoring.MemberDefaulted,
     )
-    state_type = Borrower
-    group_type = peers.Group
-    tables: ClassVar[Mapping[str, tuple[str, ...]]] = {
+    state_type: type[Any] = Borrower
+    group_type: type[Any] = peers.Group
+    tables: Mapping[str, tuple[str, ...]] = {
         "loan": ("loan", "currency", "principal", "past_due", "past_due_since", "next_due_date", "status", "parked",
                  "class", "policy"),
         "borrower": ("industry", "region", "size", "segment", "telemetry"),
         "level": ("indicator", "unit", "level", "figure", "in_alert", "months"),
     }  # fmt: skip
-    history: ClassVar[Mapping[str, tuple[str, ...]]] = {
+    history: Mapping[str, tuple[str, ...]] = {
         "loan_history": ("loan", "as_of", "subject", "currency", "principal", "past_due_since", "status", "industry",
                          "region"),
         "alert": ("alert_id", "subject", "loan", "indicator", "severity", "status", "raised_on", "blocks",
-                  "snoozed_until", "by", "reason", "rule"),
+                  "snoozed_until", "by", "reason", "rule", "ending"),
         "alert_event": ("event_id", "alert_id", "subject", "type", "data", "open_date", "cause"),
         "level_event": ("event_id", "subject", "indicator", "segment", "as_of", "data", "cause"),
         "class_event": ("event_id", "loan", "subject", "as_of", "old", "new", "days_past_due", "policy"),

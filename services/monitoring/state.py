@@ -6,6 +6,7 @@ A month is counted as 12 x year + month - 1, a day by its proleptic ordinal, mon
 import hashlib
 from datetime import date
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
@@ -180,7 +181,7 @@ class Chart(msgspec.Struct):
 
 
 class Alert(msgspec.Struct):
-    """An alert that is open, or that still blocks."""
+    """An alert that is open; one that ended is forgotten."""
 
     alert_id: str
     indicator: str
@@ -188,18 +189,16 @@ class Alert(msgspec.Struct):
     """Together with the indicator: what is raised only once. A loan, or empty."""
     loan_id: str | None
     severity: Severity
-    status: str
+    status: Literal["open", "acknowledged", "snoozed", "resolved", "superseded"]
     raised_on: date
     blocks: bool
     rule: str
     reason: str
     inputs: dict[str, str | int | None]
     snoozed_until: date | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether its reason stands."""
-        return self.status in ("open", "acknowledged", "snoozed")
+    ending: Literal["resolved", "superseded"] | None = None
+    """Its reason is gone, and it blocks: it ends once it is released."""
+    ending_reason: str = ""
 
 
 class Borrower(msgspec.Struct):

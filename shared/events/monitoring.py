@@ -35,7 +35,7 @@ class Alert(Data):
     status: Literal["open", "acknowledged", "snoozed", "resolved", "superseded"]
     raised_on: date
     blocks: bool
-    """A red alert blocks tranche, top-up and disbursement until a named person releases it, whatever its status."""
+    """A red alert blocks tranche, top-up and disbursement until a named person releases it, and ends only then."""
     snoozed_until: date | None = None
     by: Name | None = None
     """Who acted; None: the rules did."""

@@ -75,6 +75,7 @@ class Bench:
                 self.fold.close(self.states[subject], day, self.context)
                 self.states[subject] = _stored(self.states[subject])
         self.context.today = day + timedelta(days=1)
+        assert all(len(row) == len(self.fold.history[table]) for table, row in self.context.puts)
         self.context.group = msgspec.msgpack.decode(
             msgspec.msgpack.encode(self.context.group), type=self.fold.group_type
         )
@@ -178,9 +179,11 @@ class Bench:
 
     def alert(self, indicator: str, borrower: str = BORROWER) -> Alert | None:
         """The open alert of an indicator."""
-        found = (a for a in self.states[borrower].alerts.values() if a.indicator == indicator and a.is_open)
+        found = (a for a in self.states[borrower].alerts.values() if a.indicator == indicator)
         return next(found, None)
 
 
 def _stored(state: Borrower) -> Borrower:
+    for table, rows in MonitoringFold().rows(state).items():
+        assert all(len(row) == len(MonitoringFold.tables[table]) for row in rows), table
     return msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=Borrower)
