@@ -26,7 +26,7 @@ def type_of(model: type[BaseModel]) -> str:
     """The event type as it stands on the wire; a snapshot, which has no envelope, is named the same way."""
     if issubclass(model, Envelope):
         return str(model.model_fields["type"].default)
-    return f"ledger.{model.__name__}.v1"
+    return f"{model.__module__.rpartition('.')[2]}.{model.__name__}.v1"
 
 
 def schema_of(model: type[BaseModel]) -> Json:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from shared.events import collections, inbox, ledger, monitoring, origination, parties, signals
+from shared.events import applications, collections, inbox, ledger, monitoring, origination, parties, signals
 from shared.events.envelope import Data, Envelope
 
 PARTITIONS = 8
@@ -25,7 +25,8 @@ LifecycleEvent = Annotated[
     | ledger.BookOpened
     | ledger.BusinessDateClosed
     | ledger.ParkedLoanReleased
-    | ledger.DeadLetterRetried,
+    | ledger.DeadLetterRetried
+    | collections.PlanAgreed,
     Field(discriminator="type"),
 ]
 LedgerEvent = Annotated[
@@ -70,7 +71,8 @@ LIFECYCLE = Topic(
         ledger.BusinessDateClosed,
         ledger.ParkedLoanReleased,
         ledger.DeadLetterRetried,
-    ),
+    )
+    | _written_by("collections", collections.PlanAgreed),
     readers=("ledger",),
     settings=FOREVER,
 )
@@ -111,6 +113,35 @@ PARTIES = Topic(
         parties.PersonalDataErased,
     ),
     readers=("origination", "monitoring", "collections"),
+    settings=FOREVER,
+)
+APPLICATIONS = Topic(
+    name="origination.applications.v1",
+    key="borrower id",
+    writers=_written_by(
+        "origination",
+        applications.ApplicationStarted,
+        applications.ApplicationAmended,
+        applications.StatementProvided,
+        applications.DocumentReceived,
+        applications.GuaranteeOffered,
+        applications.ApplicationSubmitted,
+        applications.ApplicationApproved,
+        applications.ApplicationReferred,
+        applications.ApplicationDeclined,
+        applications.ReviewRequested,
+        applications.ReferralRecommended,
+        applications.ReferralApproved,
+        applications.ReferralDeclined,
+        applications.OfferMade,
+        applications.OfferAccepted,
+        applications.OfferLapsed,
+        applications.ApplicationWithdrawn,
+        applications.LoanAgreed,
+        applications.DisbursementOrdered,
+        applications.DisbursementRefused,
+    ),
+    readers=("origination", "monitoring", "portal"),
     settings=FOREVER,
 )
 SIGNALS = Topic(
@@ -194,12 +225,12 @@ def _inbox(service: str, *events: type[Envelope], copies: tuple[Topic, ...]) -> 
     )
 
 
-ORIGINATION_INBOX = _inbox("origination", copies=(PARTIES, ALERTS, LEDGER_EVENTS))
+ORIGINATION_INBOX = _inbox("origination", copies=(PARTIES, APPLICATIONS, ALERTS, LEDGER_EVENTS))
 MONITORING_INBOX = _inbox(
     "monitoring",
     monitoring.AlertActionTaken,
     monitoring.MemberDefaulted,
-    copies=(LEDGER_EVENTS, SIGNALS, MARKET, PARTIES),
+    copies=(LEDGER_EVENTS, SIGNALS, MARKET, PARTIES, APPLICATIONS),
 )
 COLLECTIONS_INBOX = _inbox(
     "collections",
@@ -229,6 +260,7 @@ LEDGER_TOPICS = (LIFECYCLE, LEDGER_EVENTS, LEDGER_ACCOUNTS, LIFECYCLE_DEAD_LETTE
 TOPICS = (
     *LEDGER_TOPICS,
     PARTIES,
+    APPLICATIONS,
     SIGNALS,
     MARKET,
     ALERTS,

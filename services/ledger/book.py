@@ -30,6 +30,7 @@ from services.ledger.servicing import (
     key_of,
 )
 from shared.errors import InvariantBroken
+from shared.events.collections import PlanAgreed
 from shared.events.envelope import Attributes
 from shared.events.ledger import (
     BookOpened,
@@ -151,6 +152,10 @@ class Book:
             case LoanDisbursed():
                 amount, number = in_minor_units(event.data.amount, event.data.currency)
                 lines = self._add(loan, DisbursementFact(event.id, origin.effective, amount, number), event.subject)
+            case PlanAgreed() if loan.status != UNKNOWN:
+                lines = []  # a fact about the loan; what it promises is judged by collections
+            case PlanAgreed():
+                raise InvariantBroken("a plan for a loan that nothing is known of")
             case _:
                 raise InvariantBroken(f"{event.type} concerns no single loan")
         loan = self.loans[event.subject]
@@ -231,7 +236,9 @@ class Book:
             case BookOpened():
                 if self.open_day is not None:
                     raise InvariantBroken("the book is open already")
-                self.open_day = event.data.business_date.toordinal()
+                self.open_day = day = event.data.business_date.toordinal()
+                if day > 1:  # readers learn the open date as the day after the last that is closed
+                    self.messages.extend(messages.date_closed(event, day - 1, self.partition, self.topics))
             case ParkedLoanReleased() | DeadLetterRetried():
                 pass
             case _:
