@@ -30,7 +30,7 @@ HISTORY: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("contact_id", "borrower_id", "at", "channel", "purpose", "outcome", "loan_id", "about", "made_by"),
             *("policy", "detail"),
         ),
-        "case_event": ("event_id", "case_id", "borrower_id", "type", "as_of", "cause_id", "cause_type", "reason"),
+        "case_event": ("event_id", "n", "case_id", "borrower_id", "type", "as_of", "cause_id", "cause_type", "reason"),
     }
 )
 

@@ -55,11 +55,9 @@ def note(state: Borrower, event_id: str, kind: str, reason: str, context: Contex
     """A line of the case's history, with what caused it."""
     if state.case is None or context.cause is None:
         return
-    as_of = state.case.as_of
-    cause = context.cause
-    context.put(
-        "case_event", event_id, state.case.case_id, state.borrower_id, kind, as_of, cause.id, cause.type, reason
-    )
+    case_id, as_of, cause = state.case.case_id, state.case.as_of, context.cause
+    row = (event_id, context.emitted, case_id, state.borrower_id, kind, as_of, cause.id, cause.type, reason)
+    context.put("case_event", *row)
 
 
 def tell_promise(state: Borrower, promise: Promise, context: Context) -> None:

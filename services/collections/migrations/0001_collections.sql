@@ -103,6 +103,7 @@ CREATE INDEX contact_log_borrower ON contact_log (borrower_id, at);
 CREATE TABLE case_event (
     partition   smallint NOT NULL,
     event_id    uuid     NOT NULL,
+    n           integer  NOT NULL,       -- which of its cause's events it is
     case_id     uuid     NOT NULL,
     borrower_id text     NOT NULL,
     type        text     NOT NULL,

@@ -1,0 +1,1 @@
+"""What may be asked of collections: the rules, pure, and the refusals by name."""
