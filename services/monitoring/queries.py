@@ -57,7 +57,10 @@ SELECT event_id, as_of, old, new, days_past_due, policy FROM class_event
 WHERE loan = $1 ORDER BY as_of, days_past_due, event_id
 """
 _ASIDE = "SELECT signal_id, rule, reason, open_date FROM set_aside WHERE subject = $1 ORDER BY open_date, signal_id"
-_TAKEN_IN = "SELECT event_id FROM event WHERE event_id = ANY($1::uuid[]) AND partition = $2"
+# By partition, since that is how the ids are indexed.
+_TAKEN_IN = """
+SELECT event_id FROM position JOIN event USING (partition) WHERE event_id = ANY($1::uuid[])
+"""
 
 
 class DateNotClosed(Refusal):
@@ -127,9 +130,9 @@ def alert_view(row: Any) -> dict[str, Any]:
     }
 
 
-async def taken_in(connection: Any, event_ids: list[str], partition: int) -> set[str]:
-    """Which of these events of a partition of the inbox the tables already show."""
-    return {str(row["event_id"]) for row in await connection.fetch(_TAKEN_IN, event_ids, partition)}
+async def taken_in(connection: Any, event_ids: list[str]) -> set[str]:
+    """Which of these events of the inbox the tables already show."""
+    return {str(row["event_id"]) for row in await connection.fetch(_TAKEN_IN, event_ids)}
 
 
 async def indicators(connection: Any, borrower_id: str) -> dict[str, Any] | None:

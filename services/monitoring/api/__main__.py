@@ -37,7 +37,7 @@ async def build(settings: ServiceSettings) -> AsyncIterator[Served]:
             found = await missing(api, MIGRATIONS, relay=relay)
             return found or await missing(worker, WORKER_MIGRATIONS, SERVICE.migrations)
 
-        services = Services(commands, api, worker, unready, settings.topic_prefix, settings.partitions)
+        services = Services(commands, api, worker, unready, settings.topic_prefix)
         app = create_app("Lendlog monitoring", ROUTES, MATRIX, services)
         yield Served(app, relay, {"figures": lambda: keep_fresh(worker)})
 

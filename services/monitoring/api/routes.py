@@ -19,7 +19,6 @@ from shared.errors import Refusal
 from shared.events.envelope import BorrowerId, EventId, LoanId, new_event_id
 from shared.events.monitoring import Action, AlertActionTaken, Severity
 from shared.events.parties import Code
-from shared.partitioner import partition_for
 from shared.topics import MONITORING_INBOX
 
 AlertPath = Annotated[EventId, Path()]
@@ -54,7 +53,6 @@ class Services:
     worker: asyncpg.Pool
     unready: Callable[[], Awaitable[list[str]]]
     prefix: str
-    partitions: int
 
 
 Calling = Annotated[Call[Services], Depends(authorised)]
@@ -179,8 +177,9 @@ async def _act(
     services, name = call.services, f"alert/{alert_id}"
     async with services.commands.unit(name, once=call.once(body), correlation_id=call.correlation_id) as unit:
         if unit.answered is None:
+            # In this order: an action that the worker takes in between is then in the row, if not among the pending.
+            pending = await _pending(services, unit.state(name))
             row = await _alert(call, alert_id)
-            pending = await _pending(services, unit.state(name), row["borrower_id"])
             action = Action(alert_id=alert_id, action=kind, by=by, reason=reason, until=until)
             decide(standing(row, pending), action, today=await _today(services))
             _publish(services, unit, name, pending, action, row["borrower_id"])
@@ -192,11 +191,10 @@ async def _today(services: Services) -> date | None:
     return None if closed is None else closed + timedelta(days=1)
 
 
-async def _pending(services: Services, state: dict[str, Any] | None, borrower_id: str) -> list[Pending]:
+async def _pending(services: Services, state: dict[str, Any] | None) -> list[Pending]:
     """Accepted actions that the worker's tables don't show yet."""
     known = [Pending(**one) for one in (state or {}).get("pending", [])]
-    partition = partition_for(borrower_id.encode(), services.partitions)
-    shown = await queries.taken_in(services.worker, [one.event_id for one in known], partition) if known else set()
+    shown = await queries.taken_in(services.worker, [one.event_id for one in known]) if known else set()
     return [one for one in known if one.event_id not in shown]
 
 
