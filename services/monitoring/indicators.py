@@ -65,8 +65,10 @@ def _inflow_fall(borrower: Borrower, month: int) -> Value | None:
 
 def _machine_idle(borrower: Borrower, month: int) -> Value | None:
     own = borrower.series
+    if series.figure(own, "machine-hours", month) is None:
+        return None
     told = [m for m in range(month - 24, month) if series.figure(own, "machine-hours", m) is not None]
-    if series.figure(own, "machine-hours", month) is None or not told:
+    if not told:
         return None
 
     def hours(m: int) -> Decimal:

@@ -102,10 +102,11 @@ def sales(series: Series, month: int) -> Decimal:
 
 def figure(series: Series, name: str, month: int) -> Decimal | None:
     """The sum of a figure over the periods that begin in the month; None: nobody reported one."""
-    first, last = month_start(month).toordinal(), month_end(month).toordinal()
-    found = [report.value for day, report in series.reports.get(name, {}).items() if first <= day <= last]
-    people, devices = _month(series, month).figures.get(name, (None, None))
-    found += [value for value in (people, devices) if value is not None]
+    summed, reports = _month(series, month).figures.get(name), series.reports.get(name)
+    found = [] if summed is None else [*summed]
+    if reports:
+        first, last = month_start(month).toordinal(), month_end(month).toordinal()
+        found += [report.value for day, report in reports.items() if first <= day <= last]
     return sum(found, Decimal(0)) if found else None
 
 

@@ -75,7 +75,7 @@ class Bench:
                 self.fold.close(self.states[subject], day, self.context)
                 self.states[subject] = _stored(self.states[subject])
         self.context.today = day + timedelta(days=1)
-        assert all(len(row) == len(self.fold.history[table]) for table, row in self.context.puts)
+        assert all(len(row) == len(self.fold.history[table]) for table, row in self.context.puts[-50:])
         self.context.group = msgspec.msgpack.decode(
             msgspec.msgpack.encode(self.context.group), type=self.fold.group_type
         )
