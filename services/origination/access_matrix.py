@@ -29,6 +29,7 @@ MATRIX: Final[Matrix] = {
     ("POST", "/v1/groups"): ("officer",),
     ("GET", "/v1/products"): (*_READERS, "service"),
     ("GET", "/v1/products/{name}"): (*_READERS, "service"),
+    ("GET", "/v1/applications"): ("officer", "approver", "risk", "auditor"),
     ("POST", "/v1/applications"): _OWN,
     ("GET", "/v1/applications/{application_id}"): _READERS,
     ("PUT", "/v1/applications/{application_id}"): _OWN,

@@ -11,7 +11,7 @@ from services.origination.facts import Facts
 from services.origination.policy import Action, ActionBand, Policy, ScoreBand
 from services.origination.product import Product
 from services.origination.rate_caps import Cap
-from shared.events.applications import RuleResult
+from shared.events.applications import RuleResult, StandingSeen
 from shared.money import decimal_text, minor_units
 
 Severity = Literal["pass", "refer", "decline"]
@@ -50,11 +50,7 @@ class Assessed:
     @property
     def room(self) -> int:
         """What the exposure limits leave, of the borrower and of the group."""
-        rule, standing = self.policy.exposure[self.currency], self.facts.standing
-        own = minor_units(standing.outstanding, self.currency)
-        group = own + minor_units(standing.group_outstanding, self.currency)
-        borrower_max, group_max = (minor_units(text, self.currency) for text in (rule.borrower_max, rule.group_max))
-        return max(0, min(borrower_max - own, group_max - group))
+        return exposure_room(self.policy, self.facts.standing, self.currency)
 
     @property
     def secured(self) -> int | None:
@@ -70,6 +66,15 @@ class Assessed:
         """The largest principal that every rule but capacity would let pass."""
         carried = self.secured
         return min(self.offered_at_most, self.room, self.offered_at_most if carried is None else carried)
+
+
+def exposure_room(policy: Policy, standing: StandingSeen, currency: str) -> int:
+    """What the policy's limits leave for more principal, in minor units; also with those who stand by."""
+    rule = policy.exposure[currency]
+    own = minor_units(standing.outstanding, currency)
+    group = own + minor_units(standing.group_outstanding, currency)
+    borrower_max, group_max = minor_units(rule.borrower_max, currency), minor_units(rule.group_max, currency)
+    return max(0, min(borrower_max - own, group_max - group))
 
 
 def _floor(figure: Decimal) -> int:

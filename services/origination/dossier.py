@@ -47,6 +47,7 @@ class Dossier(BaseModel):
 
 
 _CHANGES: dict[type[Envelope], tuple[Status | None, str | None]] = {
+    said.ApplicationStarted: (None, None),
     said.ApplicationAmended: (None, "request"),
     said.StatementProvided: (None, "statement"),
     said.ApplicationSubmitted: ("submitted", None),

@@ -23,6 +23,15 @@ SELECT status = 'lapsed' FROM application WHERE partition = $1 AND subject = $2 
 """
 
 
+# Applications at a status; the time of their last event says how long.
+_WORK_LIST = """
+SELECT a.application_id, a.subject AS borrower_id, a.status, a.product, a.amount, a.currency, a.score,
+    (SELECT e.time FROM application_event e WHERE e.partition = a.partition AND e.application_id = a.application_id
+     ORDER BY e.n DESC LIMIT 1) AS since
+FROM application a WHERE a.status = $1 ORDER BY since, a.application_id LIMIT $2
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What the worker knew of a borrower and of those who stand by, at one moment."""
@@ -100,3 +109,8 @@ async def seen(
         blocks=[row["alert_id"] for row in blocks],
         lapsed=bool(lapsed),
     )
+
+
+async def standing_at(pool: Any, status: str, limit: int) -> list[dict[str, Any]]:
+    """Applications at a status, the longest first."""
+    return [dict(row) for row in await pool.fetch(_WORK_LIST, status, limit)]

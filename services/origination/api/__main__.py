@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from services.origination.access_matrix import MATRIX
-from services.origination.api import application_routes, party_routes
+from services.origination.api import application_routes, decision_routes, party_routes
 from services.origination.api.serving import Services
 from services.origination.rules import load
 from services.origination.service import API_MIGRATIONS, SERVICE
@@ -46,7 +46,7 @@ async def build(settings: ServiceSettings) -> AsyncIterator[Served]:
             return found or await missing(worker, WORKER_MIGRATIONS, SERVICE.migrations)
 
         services = Services(commands, api, worker, unready, rules, vault, settings.topic_prefix, settings.partitions)
-        routes = (*party_routes.ROUTES, *application_routes.ROUTES)
+        routes = (*party_routes.ROUTES, *application_routes.ROUTES, *decision_routes.ROUTES)
         yield Served(create_app("Lendlog origination", routes, MATRIX, services), relay)
 
 

@@ -1,21 +1,19 @@
-"""Routes about products and applications, from the request to the money."""
+"""Routes about products and applications, up to the decision of the policy."""
 
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Query
 from starlette.responses import JSONResponse
 
+from services.origination import queries
 from services.origination.api.bodies import (
-    AcceptanceBody,
     DocumentBody,
     Empty,
     GuaranteeBody,
     NewApplication,
-    OfferBody,
-    ReasonBody,
     RequestBody,
     StatementBody,
-    VerdictBody,
 )
 from services.origination.api.serving import (
     Calling,
@@ -23,21 +21,19 @@ from services.origination.api.serving import (
     Services,
     about_application,
     application_key,
+    application_place,
     borrower_key,
     dossier_of,
+    guard_of,
     known,
     stamp_of,
 )
-from services.origination.commands import applications, offers, parties, referrals
-from services.origination.commands.refusals import DisbursementBlocked, NoOffer
+from services.origination.commands import applications, parties
 from services.origination.dossier import Dossier
 from services.origination.product import Product
+from services.origination.state import Status
 from shared.api import Call, Route
 from shared.events import applications as said
-
-
-def _place(application_id: str) -> str:
-    return f"/v1/applications/{application_id}"
 
 
 async def products(call: Calling) -> dict[str, Any]:
@@ -80,7 +76,7 @@ async def start(call: Calling, body: NewApplication) -> JSONResponse:
             unit.keep(key, dossier.model_dump(mode="json"))
             Case(call, unit, borrower_id, guard, dossier, seen).publish(events)
     assert unit.document is not None
-    return call.accepted(unit, place=_place(unit.document["application_id"]))
+    return call.accepted(unit, place=application_place(unit.document["application_id"]))
 
 
 def _request(
@@ -113,7 +109,7 @@ async def amend(call: Calling, application_id: str, body: RequestBody) -> JSONRe
                     case.dossier, request, case.guard.party, call.services.rules, today=today, stamp=case.stamp()
                 )
             )
-    return call.accepted(unit, place=_place(application_id))
+    return call.accepted(unit, place=application_place(application_id))
 
 
 async def provide_statement(call: Calling, application_id: str, body: StatementBody) -> JSONResponse:
@@ -126,7 +122,7 @@ async def provide_statement(call: Calling, application_id: str, body: StatementB
             case.publish(
                 applications.provide_statement(case.dossier, statement, today=case.seen.today, stamp=case.stamp())
             )
-    return call.accepted(unit, place=_place(application_id))
+    return call.accepted(unit, place=application_place(application_id))
 
 
 async def receive_document(call: Calling, application_id: str, body: DocumentBody) -> JSONResponse:
@@ -135,7 +131,7 @@ async def receive_document(call: Calling, application_id: str, body: DocumentBod
         if case is not None:
             document = said.Document(application_id=application_id, by=call.caller.name, **body.model_dump())
             case.publish(applications.receive_document(case.dossier, document, stamp=case.stamp()))
-    return call.accepted(unit, place=_place(application_id))
+    return call.accepted(unit, place=application_place(application_id))
 
 
 async def offer_guarantee(call: Calling, application_id: str, body: GuaranteeBody) -> JSONResponse:
@@ -144,7 +140,7 @@ async def offer_guarantee(call: Calling, application_id: str, body: GuaranteeBod
         if case is not None:
             guarantee = said.Guarantee(application_id=application_id, by=call.caller.name, **body.model_dump())
             case.publish(applications.offer_guarantee(case.dossier, guarantee, stamp=case.stamp()))
-    return call.accepted(unit, place=_place(application_id))
+    return call.accepted(unit, place=application_place(application_id))
 
 
 async def submit(call: Calling, application_id: str, body: Empty) -> JSONResponse:
@@ -162,158 +158,13 @@ async def submit(call: Calling, application_id: str, body: Empty) -> JSONRespons
                     stamp=case.stamp(),
                 )
             )
-    return call.accepted(unit, place=_place(application_id))
-
-
-async def request_review(call: Calling, application_id: str, body: ReasonBody) -> JSONResponse:
-    """Take an automatic decline to a person."""
-    async with about_application(call, application_id, body) as (unit, case):
-        if case is not None:
-            by = call.caller.name
-            case.publish(referrals.request_review(case.dossier, by=by, reason=body.reason, stamp=case.stamp()))
-    return call.accepted(unit, place=_place(application_id))
-
-
-async def recommend(call: Calling, application_id: str, body: VerdictBody) -> JSONResponse:
-    """The maker's word on a referral."""
-    async with about_application(call, application_id, body) as (unit, case):
-        if case is not None:
-            amount, rate = _as_decided(case.dossier, body)
-            case.publish(
-                referrals.recommend(
-                    case.dossier,
-                    call.services.rules,
-                    verdict=body.verdict,
-                    amount=amount,
-                    annual_rate=rate,
-                    by=call.caller.name,
-                    reason=body.reason,
-                    stamp=case.stamp(),
-                )
-            )
-    return call.accepted(unit, place=_place(application_id))
-
-
-async def decide(call: Calling, application_id: str, body: VerdictBody) -> JSONResponse:
-    """The checker's word on a referral."""
-    async with about_application(call, application_id, body) as (unit, case):
-        if case is not None:
-            amount, rate = _as_decided(case.dossier, body)
-            case.publish(
-                referrals.decide_referral(
-                    case.dossier,
-                    call.services.rules,
-                    verdict=body.verdict,
-                    amount=amount,
-                    annual_rate=rate,
-                    by=call.caller.name,
-                    role=call.caller.role,
-                    reason=body.reason,
-                    stamp=case.stamp(),
-                )
-            )
-    return call.accepted(unit, place=_place(application_id))
-
-
-def _as_decided(dossier: Dossier, body: VerdictBody) -> tuple[str, str]:
-    """Amount and rate of a person's word: named, or the maker's, or the policy's."""
-    word, decision = dossier.recommendation, dossier.decision
-    rate = word.annual_rate if word else decision.terms.annual_rate if decision else "0"
-    amount = word.amount if word else dossier.request.amount
-    return body.amount or amount, body.annual_rate or rate
-
-
-async def make_offer(call: Calling, application_id: str, body: OfferBody) -> JSONResponse:
-    """Offer the approved terms; what is shown stands at the place that the answer names."""
-    async with about_application(call, application_id, body) as (unit, case):
-        if case is not None:
-            case.publish(
-                offers.make_offer(
-                    case.dossier,
-                    case.guard.party,
-                    call.services.rules,
-                    first_due=body.first_due_date,
-                    by=call.caller.name,
-                    today=case.seen.today,
-                    stamp=case.stamp(),
-                )
-            )
-    return call.accepted(unit, place=f"{_place(application_id)}/offer")
-
-
-async def show_offer(call: Calling, application_id: str) -> dict[str, Any]:
-    """The offer as it is shown to the borrower, the year's rate first; its hash is what an acceptance repeats."""
-    dossier = await dossier_of(call, application_id)
-    guard = await _guard(call, dossier.borrower_id)
-    shown = offers.quoted(dossier, guard.party, call.services.rules)
-    if shown is None or dossier.offer is None:
-        raise NoOffer(f"The application is {dossier.status}.")
-    return {
-        "shown": shown.shown(),
-        "shown_sha256": dossier.offer.schedule_sha256,
-        "offer_id": dossier.offer.offer_id,
-        "valid_until": dossier.offer.valid_until.isoformat(),
-    }
-
-
-async def accept(call: Calling, application_id: str, body: AcceptanceBody) -> JSONResponse:
-    """The borrower accepts: the loan gets its id and its contract."""
-    async with about_application(call, application_id, body) as (unit, case):
-        if case is not None:
-            case.publish(
-                offers.accept(
-                    case.dossier,
-                    case.guard.party,
-                    call.services.rules,
-                    shown_sha256=body.shown_sha256,
-                    method=body.method,
-                    evidence=body.evidence,
-                    by=call.caller.name,
-                    loan_id=str(uuid.uuid4()),
-                    lapsed=case.seen.lapsed,
-                    today=case.seen.today,
-                    stamp=case.stamp(),
-                )
-            )
-    return call.accepted(unit, place=_place(application_id))
-
-
-async def withdraw(call: Calling, application_id: str, body: ReasonBody) -> JSONResponse:
-    """The borrower does not want the loan any more."""
-    async with about_application(call, application_id, body) as (unit, case):
-        if case is not None:
-            by = call.caller.name
-            case.publish(offers.withdraw(case.dossier, by=by, reason=body.reason, stamp=case.stamp()))
-    return call.accepted(unit, place=_place(application_id))
-
-
-async def disburse(call: Calling, application_id: str, body: Empty) -> JSONResponse:
-    """Pay out the loan. Refused while a red alert blocks it; that is recorded, and a repetition with the same key is
-    refused again, so try with another key once the alert is released."""
-    async with about_application(call, application_id, body) as (unit, case):
-        if case is not None:
-            events = offers.disburse(
-                case.dossier,
-                call.services.rules,
-                case.standing(),
-                by=call.caller.name,
-                today=case.seen.today,
-                stamp=case.stamp(),
-            )
-            case.publish(events)
-            if (stopped := offers.blocking(events)) is not None:
-                assert unit.document is not None
-                unit.answer(unit.document | {"blocked_by": list(stopped.alerts)})
-    assert unit.document is not None
-    if alerts := unit.document.get("blocked_by"):
-        raise DisbursementBlocked(f"Open red alerts: {', '.join(alerts)}.")
-    return call.accepted(unit, place=_place(application_id))
+    return call.accepted(unit, place=application_place(application_id))
 
 
 async def show(call: Calling, application_id: str) -> dict[str, Any]:
     """The whole application: what came in, what is missing, what was decided and why, by whom."""
     dossier = await dossier_of(call, application_id)
-    guard = await _guard(call, dossier.borrower_id)
+    guard = await guard_of(call, dossier.borrower_id)
     seen = await call.services.seen(dossier.borrower_id, guard, application_id=application_id)
     found = dossier.model_dump(mode="json", exclude_none=True) | {"application_id": application_id}
     found["today"] = seen.today.isoformat()
@@ -326,15 +177,16 @@ async def show(call: Calling, application_id: str) -> dict[str, Any]:
     return found
 
 
-async def _guard(call: Call[Services], borrower_id: str) -> parties.BorrowerGuard:
-    state = await call.services.state(borrower_key(borrower_id))
-    return parties.BorrowerGuard.model_validate_json(state or "null")
+async def work_list(call: Calling, status: Status, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> dict[str, Any]:
+    """Applications that stand somewhere, the longest first, as the worker knows them: the referrals to decide."""
+    return {"applications": await queries.standing_at(call.services.worker, status, limit)}
 
 
 _ONE = "/v1/applications/{application_id}"
 ROUTES: tuple[Route, ...] = (
     ("GET", "/v1/products", products),
     ("GET", "/v1/products/{name}", product),
+    ("GET", "/v1/applications", work_list),
     ("POST", "/v1/applications", start),
     ("GET", _ONE, show),
     ("PUT", _ONE, amend),
@@ -342,12 +194,4 @@ ROUTES: tuple[Route, ...] = (
     ("POST", f"{_ONE}/documents", receive_document),
     ("POST", f"{_ONE}/guarantees", offer_guarantee),
     ("POST", f"{_ONE}/submission", submit),
-    ("POST", f"{_ONE}/review", request_review),
-    ("POST", f"{_ONE}/recommendation", recommend),
-    ("POST", f"{_ONE}/decision", decide),
-    ("GET", f"{_ONE}/offer", show_offer),
-    ("POST", f"{_ONE}/offer", make_offer),
-    ("POST", f"{_ONE}/acceptance", accept),
-    ("POST", f"{_ONE}/withdrawal", withdraw),
-    ("POST", f"{_ONE}/disbursement", disburse),
 )

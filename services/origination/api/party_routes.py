@@ -15,7 +15,7 @@ from services.origination.api.bodies import (
     PartyFields,
     RelationBody,
 )
-from services.origination.api.serving import Calling, Work, about_borrower, borrower_key, known, stamp_of
+from services.origination.api.serving import Calling, Work, about_borrower, borrower_key, guard_of, known, stamp_of
 from services.origination.commands import parties
 from services.origination.commands.parties import BorrowerGuard
 from services.origination.personal import Personal
@@ -59,7 +59,7 @@ async def register(call: Calling, body: NewParty) -> JSONResponse:
 
 async def show(call: Calling, borrower_id: str) -> dict[str, Any]:
     """A borrower without personal data."""
-    guard = await _guard(call, borrower_id)
+    guard = await guard_of(call, borrower_id)
     return {"borrower_id": borrower_id} | guard.model_dump(mode="json", exclude={"commitments"})
 
 
@@ -215,12 +215,6 @@ def _party(fields: PartyFields, of: Personal) -> Party:
 
 def _redacted(vault: Vault, party: PartyFields | None, of: Personal) -> Redacted:
     return Redacted(party=party, personal=vault.fingerprint(of))
-
-
-async def _guard(call: Calling, borrower_id: str) -> BorrowerGuard:
-    state = await call.services.state(borrower_key(borrower_id))
-    call.own(None if state is None else borrower_id)
-    return BorrowerGuard.model_validate_json(state) if state is not None else known(None, borrower_id)
 
 
 _READINGS = """

@@ -66,6 +66,11 @@ def application_key(application_id: str) -> str:
     return f"application/{application_id}"
 
 
+def application_place(application_id: str) -> str:
+    """Where an application can be read."""
+    return f"/v1/applications/{application_id}"
+
+
 def stamp_of(call: Call[Services], unit: Unit) -> Stamp:
     """What the unit's events get."""
     return Stamp(unit.time, new_event_id, call.correlation_id)
@@ -147,6 +152,14 @@ class Case(Work):
             }
             | ({} if loan is None else {"loan_id": loan.loan_id})
         )
+
+
+async def guard_of(call: Call[Services], borrower_id: str) -> BorrowerGuard:
+    """A borrower as the API keeps it, outside of any unit. Raises UnknownParty, or Forbidden for an applicant who is
+    somebody else."""
+    state = await call.services.state(borrower_key(borrower_id))
+    call.own(None if state is None else borrower_id)
+    return BorrowerGuard.model_validate_json(state) if state is not None else known(None, borrower_id)
 
 
 @contextlib.asynccontextmanager

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Literal
 
+from services.origination.assessment import exposure_room
 from services.origination.commands import refusals
 from services.origination.commands.stamp import Stamp
 from services.origination.dossier import ENDED, Dossier
@@ -14,13 +15,23 @@ from shared.events import applications as said
 from shared.events.envelope import Envelope
 from shared.events.origination import Contract, Disbursement, LoanContracted, LoanDisbursed
 from shared.events.parties import Party
+from shared.money import decimal_text, minor_units
 
 
 def make_offer(
-    dossier: Dossier, party: Party, rules: Rules, *, first_due: date | None, by: str, today: date, stamp: Stamp
+    dossier: Dossier,
+    party: Party,
+    standing: said.StandingSeen,
+    rules: Rules,
+    *,
+    first_due: date | None,
+    by: str,
+    today: date,
+    stamp: Stamp,
 ) -> list[Envelope]:
     """Bind the lender to the approved terms for the policy's days; `first_due` (None: as asked for) may be moved inside
-    of the product's limits. Raises RateAboveCap, and what the product refuses."""
+    of the product's limits. Raises RateAboveCap, ExposureExceeded (other loans came in between), and what the product
+    refuses."""
     terms = dossier.approved()
     if terms is None:
         raise refusals.ApplicationNotApproved(f"The application is {dossier.status}.")
@@ -29,6 +40,10 @@ def make_offer(
     if first_due is not None:
         terms = terms.model_copy(update={"first_due_date": first_due})
     require_first_due(product, terms.first_due_date, today=today)
+    room = exposure_room(policy, standing, terms.currency)
+    if minor_units(terms.principal, terms.currency) > room:
+        detail = f"The limits leave {decimal_text(room, terms.currency)} {terms.currency}."
+        raise refusals.ExposureExceeded(detail)
     shown = quote(product, terms, rules.rate_caps, country=party.country, lender_kind=policy.lender_kind, today=today)
     offer_id = stamp.new_id()
     offer = offer_of(shown, policy, application_id=dossier.request.application_id, offer_id=offer_id, by=by)

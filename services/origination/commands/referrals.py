@@ -8,7 +8,6 @@ from services.origination.commands.stamp import Stamp
 from services.origination.dossier import Dossier
 from services.origination.product import RateOutsideLimits
 from services.origination.rules import Rules
-from shared.access import Role
 from shared.events import applications as said
 from shared.events.envelope import Envelope
 from shared.money import minor_units
@@ -58,7 +57,7 @@ def decide_referral(
     amount: str,
     annual_rate: str,
     by: str,
-    role: Role,
+    role: str,
     reason: str,
     stamp: Stamp,
 ) -> list[Envelope]:

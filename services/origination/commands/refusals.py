@@ -127,6 +127,12 @@ class ApplicationNotApproved(Refusal):
     status = 409
 
 
+class ExposureExceeded(Refusal):
+    """What the borrower owes by now leaves no room for this loan under the policy's limits."""
+
+    status = 409
+
+
 class NoOffer(Refusal):
     """There is no offer to accept."""
 

@@ -41,7 +41,7 @@ CREATE TABLE application (
     PRIMARY KEY (partition, subject, application_id)
 );
 CREATE INDEX application_status ON application (status, partition);
-CREATE UNIQUE INDEX application_id ON application (application_id);
+CREATE INDEX application_application_id ON application (application_id);
 -- Open red alerts that block disbursement, tranche and top-up.
 CREATE TABLE block (
     partition smallint NOT NULL,

@@ -76,8 +76,11 @@ def decide(dossier: Dossier, by: str = "checker", role: Any = "approver", **chan
     return referrals.decide_referral(dossier, RULES, by=by, role=role, stamp=STAMP, **(values | changes))
 
 
-def offer(dossier: Dossier, today: date = TODAY, first_due: date | None = None) -> list[Envelope]:
-    return offers.make_offer(dossier, party(), RULES, first_due=first_due, by="officer", today=today, stamp=STAMP)
+def offer(dossier: Dossier, today: date = TODAY, first_due: date | None = None, **changes: Any) -> list[Envelope]:
+    given = standing(**changes)
+    return offers.make_offer(
+        dossier, party(), given, RULES, first_due=first_due, by="officer", today=today, stamp=STAMP
+    )
 
 
 def accept(dossier: Dossier, today: date = TODAY, *, lapsed: bool = False, shown: str | None = None) -> list[Envelope]:
@@ -134,6 +137,7 @@ def test_each_step_has_its_place() -> None:
     refused(refusals.ApplicationNotReferred, recommend, approved)
     refused(refusals.ApplicationNotApproved, offer, filled())
     refused(refusals.NoOffer, accept, approved)
+    refused(refusals.ExposureExceeded, offer, approved, outstanding="1990000.00")
     offered = then(approved, offer)
     refused(refusals.LoanNotAgreed, disburse, offered)
     refused(refusals.ShownDiffers, accept, offered, shown="f" * 64)
