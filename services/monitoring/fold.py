@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
 
 from services.monitoring import alerts, groups, intake, judging, loans, peers
 from services.monitoring.policy import rules_on
@@ -13,6 +15,14 @@ from shared.streams.fold import Context, Row
 
 ANY_CLOSING = date.min
 """The next closing, whichever it is: no date was told yet."""
+
+
+_signals: TypeAdapter[Any] = TypeAdapter(
+    Annotated[
+        signals.AccountMoved | signals.FigureReported | signals.RecordFound,
+        Field(discriminator="type"),
+    ]
+)
 
 
 def _types(*models: type[Envelope]) -> dict[str, type[Envelope]]:
@@ -84,7 +94,10 @@ class MonitoringFold:
                 if event.data.loan_id in state.loans:
                     state.loans[event.data.loan_id].parked = isinstance(event, ledger.LoanParked)
             case signals.AccountMoved() | signals.FigureReported() | signals.RecordFound():
-                self._signal(state, event, context)
+                if context.today is None:
+                    state.early.append(event.model_dump_json(exclude_none=True))
+                else:
+                    self._signal(state, event, context.today, context)
             case monitoring.AlertActionTaken():
                 self._act(state, event.data, context)
             case monitoring.MemberDefaulted():
@@ -113,8 +126,7 @@ class MonitoringFold:
             case _:
                 raise AssertionError(f"{event.type} is in `events` and has no rule")
 
-    def _signal(self, state: Borrower, event: Any, context: Context) -> None:
-        today = context.today
+    def _signal(self, state: Borrower, event: Any, today: date, context: Context) -> None:
         try:
             match event:
                 case signals.AccountMoved():
@@ -123,19 +135,18 @@ class MonitoringFold:
                     self._arrived(state, intake.take_figure(state, event.data, today), today)
                 case signals.RecordFound():
                     intake.check_record(event.data, today)
-                    self._record(state, event.data, context)
+                    self._record(state, event.data, today, context)
         except intake.NotCounted as refused:
             groups.set_aside(context, event, state.borrower_id, state.borrower_id, refused)
 
-    def _arrived(self, state: Borrower, month: int | None, today: date | None) -> None:
+    def _arrived(self, state: Borrower, month: int | None, today: date) -> None:
         """What is of a judged month has that month judged again when the open date is closed."""
-        if month is not None and state.judged is not None and month <= state.judged and today is not None:
+        if month is not None and state.judged is not None and month <= state.judged:
             state.stale = month if state.stale is None else min(state.stale, month)
             state.recheck = today
 
-    def _record(self, state: Borrower, data: signals.PublicRecord, context: Context) -> None:
+    def _record(self, state: Borrower, data: signals.PublicRecord, day: date, context: Context) -> None:
         """A public record: more of a kind is an alert, none any more ends it."""
-        day = context.today or data.observed_on
         rules, indicator, before = rules_on(day), f"record-{data.kind}", state.records.get(data.kind, 0)
         state.records[data.kind] = data.count
         known = alerts.find(state, indicator)
@@ -172,6 +183,9 @@ class MonitoringFold:
 
     def close(self, state: Borrower, day: date, context: Context) -> None:
         """A date ended for a borrower whom it concerns."""
+        early, state.early = state.early, []
+        for one in early:
+            self._signal(state, _signals.validate_json(one), day, context)
         rules = rules_on(day)
         loans.close(state, day, rules, context)
         judging.close(state, day, context)

@@ -15,20 +15,28 @@ from shared.streams.fold import Context
 
 
 def take_market(event: IndicatorPublished, context: Context) -> None:
-    """A market's value. It comes to every partition, and the one that its name belongs to tells what follows."""
+    """A market's value; before any date is known it waits for the first one."""
+    if context.today is None:
+        context.group.early.append(event.model_dump_json(exclude_none=True))
+    else:
+        _take(event, context.today, context)
+
+
+def _take(event: IndicatorPublished, today: date, context: Context) -> None:
+    """It comes to every partition, and the one that its name belongs to tells what follows."""
     data, group = event.data, context.group
     place = segment_of(data.industry, data.region)
     teller = partition_for(place.encode(), context.partitions) == context.partition
     known = group.markets.get(f"{data.indicator}.{place}")
     try:
-        intake.check_clock(data.observed_on, context.today)
+        intake.check_clock(data.observed_on, today)
         if known is not None and known.unit != data.unit:
             raise intake.NotCounted("unit-changed", f"{data.indicator} in {data.unit}, before in {known.unit}")
     except intake.NotCounted as refused:
         if teller:
             set_aside(context, event, place, None, refused)
         return
-    rules = rules_on(context.today or data.observed_on)
+    rules = rules_on(today)
     value = Decimal(data.value)
     moved = peers.take_market(group, data.indicator, place, value, unit=data.unit, day=data.observed_on, rules=rules)
     if moved is None or not teller:
@@ -42,7 +50,10 @@ def take_market(event: IndicatorPublished, context: Context) -> None:
 
 
 def close(day: date, context: Context) -> None:
-    """On the first of a month the values of the month before are in."""
+    """Take in what waited for a date; on the first of a month the values of the month before are in."""
+    early, context.group.early = context.group.early, []
+    for one in early:
+        _take(IndicatorPublished.model_validate_json(one), day, context)
     if day.day != 1:
         return
     month = month_of(day) - 1

@@ -53,8 +53,8 @@ def observe(code: str, borrower: Borrower, month: int, season: Decimal | None = 
 
 def _inflow_fall(borrower: Borrower, month: int) -> Value | None:
     own = borrower.series
-    if own.first is None or month < own.first:
-        return None
+    if own.first is None or month < own.first or series.is_silent(own, month):
+        return None  # a silent month says nothing of the income: that is what dormancy is for
     exponent = currency(own.currency).exponent
 
     def earned(m: int) -> Decimal:

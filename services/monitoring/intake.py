@@ -8,9 +8,9 @@ from shared.events.monitoring import SignalRule
 from shared.events.signals import Figures, Movement, PublicRecord
 from shared.money import CURRENCIES
 
-AHEAD_DAYS_MAX = 1_100
-"""A signal may come long before the date that is open: signals and ledger reach the inbox on their own ways, and an
-import of years runs ahead of the closings. A clock that is off by years is none of that."""
+AHEAD_DAYS_MAX = 400
+"""A signal may come before its date is open: signals and ledger reach the inbox on their own ways, and a ledger whose
+dates are closed late is behind the calendar. A clock that is off by years is none of that."""
 BEHIND_DAYS_MAX = 800
 """26 months: older than any comparison looks."""
 USED_FIGURES = ("sales", "machine-hours")
@@ -25,15 +25,13 @@ class NotCounted(Exception):
         self.rule, self.reason = rule, reason
 
 
-def check_clock(observed: date, today: date | None) -> None:
-    """Raise NotCounted where the day of observation can't be; before the book opens that can't be told."""
-    if today is None:
-        return
+def check_clock(observed: date, today: date) -> None:
+    """Raise NotCounted where the day of observation can't be."""
     if observed > today + timedelta(days=AHEAD_DAYS_MAX) or observed < today - timedelta(days=BEHIND_DAYS_MAX):
         raise NotCounted("clock-too-far", f"observed on {observed}, while {today} is open")
 
 
-def take_movement(borrower: Borrower, data: Movement, today: date | None) -> int:
+def take_movement(borrower: Borrower, data: Movement, today: date) -> int:
     """Take in a movement; returns its month. Raises NotCounted."""
     check_clock(data.observed_on, today)
     own = borrower.series.currency
@@ -46,7 +44,7 @@ def take_movement(borrower: Borrower, data: Movement, today: date | None) -> int
     return series.take_movement(borrower.series, data, amount, balance)
 
 
-def take_figure(borrower: Borrower, data: Figures, today: date | None) -> int | None:
+def take_figure(borrower: Borrower, data: Figures, today: date) -> int | None:
     """Take in a figure of the business; returns its month, or None if no indicator looks at it. Raises NotCounted."""
     check_clock(data.observed_on, today)
     check_clock(data.period_start, today)
@@ -66,6 +64,6 @@ def take_figure(borrower: Borrower, data: Figures, today: date | None) -> int | 
     return month
 
 
-def check_record(data: PublicRecord, today: date | None) -> None:
+def check_record(data: PublicRecord, today: date) -> None:
     """Raise NotCounted where a public record can't count."""
     check_clock(data.observed_on, today)

@@ -28,7 +28,7 @@ MONTHS_MAX = 26
 
 def watched(borrower: Borrower) -> bool:
     """Whether there is anything to judge."""
-    return bool(borrower.loans) or borrower.series.first is not None or bool(borrower.series.reports)
+    return bool(borrower.loans or borrower.early) or borrower.series.first is not None or bool(borrower.series.reports)
 
 
 def next_date(borrower: Borrower, day: date) -> date | None:

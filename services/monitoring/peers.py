@@ -73,6 +73,8 @@ class Group(msgspec.Struct):
     """Segment → calendar month (0 to 11) → season index."""
     markets: dict[str, Market] = {}
     """`<index>.<industry>.<region>` → index."""
+    early: list[str] = []
+    """Markets' values, as JSON, that came before any date was known to compare their clocks with."""
 
 
 def tell(group: Group, code: str, segment: str, month: int, x: Decimal, *, calm: bool) -> None:

@@ -35,7 +35,7 @@ def take_movement(series: Series, data: Movement, amount: int, balance: int) -> 
     if series.summed is not None and month <= series.summed:
         total = series.months.setdefault(month, Month())
         total.inflow, total.sales = total.inflow + income, total.sales + sales
-        total.returned += returned
+        total.returned, total.days = total.returned + returned, total.days + 1
         series.moved = max(series.moved or 0, ordinal) if owner else series.moved
         return month
     day = series.days.setdefault(ordinal, Day())
@@ -79,6 +79,11 @@ def _days(series: Series, month: int) -> Iterator[tuple[int, Day]]:
     for ordinal in range(first, first + days_in_month(month // 12, month % 12 + 1)):
         if (day := series.days.get(ordinal)) is not None:
             yield ordinal, day
+
+
+def is_silent(series: Series, month: int) -> bool:
+    """Whether nothing at all moved in the month: the account sleeps, or its feed does."""
+    return not _month(series, month).days and next(_days(series, month), None) is None
 
 
 def inflow(series: Series, month: int) -> int:
@@ -160,7 +165,7 @@ def _sum_month(series: Series, month: int) -> None:
     total = series.months.setdefault(month, Month())
     for ordinal, day in list(_days(series, month)):
         total.inflow, total.sales = total.inflow + day.inflow, total.sales + day.sales
-        total.returned += day.returned
+        total.returned, total.days = total.returned + day.returned, total.days + 1
         series.moved = max(series.moved or 0, ordinal) if day.moved else series.moved
         series.carried = day.balance
         del series.days[ordinal]

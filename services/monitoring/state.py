@@ -102,6 +102,8 @@ class Month(msgspec.Struct, array_like=True):
     returned: int = 0
     negative: int = 0
     """Days that ended below zero."""
+    days: int = 0
+    """Days that had movements."""
     figures: dict[str, tuple[Decimal, Decimal]] = {}
     """Name → (sum of what people reported, sum of what devices did)."""
 
@@ -224,3 +226,5 @@ class Borrower(msgspec.Struct):
     recheck: date | None = None
     """A date whose closing concerns the borrower because something arrived on it."""
     next: date | None = None
+    early: list[str] = []
+    """Signals, as JSON, that came before any date was known to compare their clocks with."""

@@ -17,6 +17,13 @@ Figure = Annotated[str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]{0,14})(\.[0
 Unit = Annotated[str, StringConstraints(pattern=r"^[A-Za-z%][A-Za-z0-9%/.-]{0,19}$")]
 
 
+MovementKind = Literal[
+    "ordinary", "sales", "household", "interest", "fee", "loan-instalment", "penalty-interest", "returned-item"
+]
+"""Interest credited, fees and instalments collected are the bank's doing: they are no income, and nobody moved the
+account."""
+
+
 class Movement(Data):
     """One movement on the borrower's account, and the balance after it (signed)."""
 
@@ -24,7 +31,7 @@ class Movement(Data):
     amount: Amount
     balance: Figure
     currency: CurrencyCode
-    kind: Literal["ordinary", "sales", "household", "loan-instalment", "penalty-interest", "returned-item"] = "ordinary"
+    kind: MovementKind = "ordinary"
     observed_on: date
 
 

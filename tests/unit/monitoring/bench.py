@@ -24,7 +24,7 @@ class Bench:
         self.fold = MonitoringFold()
         self.context = Context("monitoring", 0, partitions, {topic.name: topic.name for topic in TOPICS})
         self.context.group = self.fold.new_group()
-        self.context.today = date.fromisoformat(opened)
+        self.context.today: date | None = date.fromisoformat(opened)
         self.states: dict[str, Borrower] = {}
         self.count = 0
 
