@@ -117,7 +117,7 @@ class Level(Data):
     """None: the group's mean left its limits, and `new` is by how much the levels of its members move."""
     indicator: Code
     segment: Segment
-    old: Figure | None
+    old: Figure | None = None
     new: Figure
     floor: Figure | None = None
     ceiling: Figure | None = None
@@ -140,7 +140,7 @@ class Classification(Data):
 
     borrower_id: BorrowerId
     loan_id: LoanId
-    old: Class | None
+    old: Class | None = None
     new: Class
     days_past_due: Annotated[int, Field(ge=0, strict=True)]
     as_of: date
