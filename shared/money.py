@@ -96,8 +96,9 @@ def decimal_text(minor: int, code: str) -> str:
     exponent = _EXPONENTS.get(code)
     if exponent is None:
         _refuse_currency(code)
-    if exponent == 2 and minor >= 0:  # nearly every amount there is
-        return f"{minor // 100}.{minor % 100:02d}"
+    if exponent == 2 and minor >= 100:  # nearly every amount there is
+        digits = str(minor)
+        return f"{digits[:-2]}.{digits[-2:]}"
     if exponent == 0:
         return str(minor)
     digits = str(abs(minor)).rjust(exponent + 1, "0")

@@ -124,7 +124,7 @@ class Points(Data):
     """What one attribute gave. `lost`: points below the attribute's best bin."""
 
     attribute: Code
-    value: str | None
+    value: str | None = None
     bin: Annotated[str, StringConstraints(max_length=60)]
     points: int
     lost: Count
@@ -194,8 +194,8 @@ class Decision(Data):
     limit: Amount
     """The largest principal that the rules would let pass; "0": none."""
     all_in_rate: Ratio
-    dscr: Ratio | None
-    dscr_stressed: Ratio | None
+    dscr: Ratio | None = None
+    dscr_stressed: Ratio | None = None
     capacity: list[CapacityMonth]
     standing: StandingSeen
     inputs_sha256: Sha256
@@ -246,7 +246,7 @@ class Offer(Data):
     all_in_rate: Ratio
     method: Literal["nominal", "effective"]
     cap: Versioned
-    cap_rate: Ratio | None
+    cap_rate: Ratio | None = None
     verdict: Literal["within", "no-cap"]
     total_interest: Total
     schedule_sha256: Sha256

@@ -27,9 +27,9 @@ def instances(schema: dict[str, Any], root: dict[str, Any]) -> st.SearchStrategy
         case {"type": "array", "items": items}:
             least = schema.get("minItems", 0)
             return st.lists(instances(items, root), min_size=least, max_size=max(3, least))
-        case {"type": "object", "additionalProperties": values} if isinstance(values, dict):
-            names = scalars(schema.get("propertyNames", {"type": "string"}))
-            return st.dictionaries(names, instances(values, root), max_size=2)
+        case {"patternProperties": patterns}:
+            ((pattern, values),) = patterns.items()
+            return st.dictionaries(scalars({"pattern": pattern}), instances(values, root), max_size=2)
         case {"properties": properties}:
             parts = {name: instances(part, root) for name, part in properties.items()}
             required = {name: part for name, part in parts.items() if name in schema.get("required", ())}
