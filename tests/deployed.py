@@ -37,8 +37,8 @@ class Metric:
 
 
 def declared() -> Iterator[Metric]:
-    """Every metric that a module of the services or of what they share declares, whether it is imported or not."""
-    for folder in ("services", "shared"):
+    """Every metric that a module declares, whether it is imported or not."""
+    for folder in ("lendlog", "services", "shared"):
         for file in sorted((REPOSITORY / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text())):
                 if isinstance(node, ast.Call) and (metric := _declaration(node)):

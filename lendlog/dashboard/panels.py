@@ -96,6 +96,33 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "max(lendlog_command_outbox_oldest_seconds{<chosen>})",
             red=30,
         ),
+        stat(
+            "Audit findings",
+            "short",
+            "Checks of the last `lendlog verify` that found something, by the auditor, which runs in containers.",
+            "sum(lendlog_audit_findings{<chosen>})",
+            red=1,
+        ),
+        stat(
+            "Last audit",
+            "s",
+            "Time since the auditor finished an audit.",
+            "time() - max(lendlog_audit_timestamp_seconds{<chosen>})",
+            red=50 * 3600,
+        ),
+        stat(
+            "Unclear contacts",
+            "short",
+            "Messages of which nobody knows whether they were sent. They are not repeated; a person decides.",
+            "max(lendlog_collections_unclear_contacts{<chosen>})",
+            red=1,
+        ),
+        stat(
+            "Red alerts not released",
+            "short",
+            "Each blocks tranche, top-up and disbursement of its borrower until a named person releases it.",
+            "max(lendlog_alerts_blocking{<chosen>})",
+        ),
     ),
     "Streams: from the log to the tables": (
         graph(
@@ -182,8 +209,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Share of answers with a status of 500 or more.",
             (
                 answered(
-                    'sum by (service) (rate({}{<chosen>, status=~"5.."}[$__rate_interval])) / '
-                    "sum by (service) (rate({}{<chosen>}[$__rate_interval]))"
+                    '(sum by (service) (rate({}{<chosen>, status=~"5.."}[$__rate_interval])) '
+                    "or 0 * sum by (service) (rate({}{<chosen>}[$__rate_interval]))) "
+                    "/ sum by (service) (rate({}{<chosen>}[$__rate_interval]))"
                 ),
                 "{{service}}",
             ),
@@ -214,6 +242,52 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "short",
             "API processes that publish for their service: one each. None: nothing is published.",
             ("sum by (service) (lendlog_command_outbox_leading{<chosen>})", "{{service}}"),
+        ),
+    ),
+    "The book, its alerts and its contacts": (
+        graph(
+            "Portfolio at risk",
+            "percentunit",
+            "Principal of loans more than 30 and more than 90 days past due, over all outstanding principal, as of the "
+            "last closed date.",
+            ('max by (currency) (lendlog_portfolio_at_risk_ratio{<chosen>, days="30"})', "PAR30 {{currency}}"),
+            ('max by (currency) (lendlog_portfolio_at_risk_ratio{<chosen>, days="90"})', "PAR90 {{currency}}"),
+        ),
+        graph(
+            "Outstanding principal",
+            "short",
+            "In minor units, by currency, as of the last closed date.",
+            ("max by (currency) (lendlog_portfolio_outstanding_minor{<chosen>})", "{{currency}}"),
+        ),
+        graph(
+            "Loans by class",
+            "short",
+            "Loans with outstanding principal in each of the five classes.",
+            ("sum by (class) (max by (class, currency) (lendlog_portfolio_loans{<chosen>}))", "{{class}}"),
+        ),
+        graph(
+            "Open alerts",
+            "short",
+            "Alerts on borrowers that are open, acknowledged or snoozed, by severity.",
+            ("sum by (severity) (max by (severity, indicator) (lendlog_alerts_open{<chosen>}))", "{{severity}}"),
+        ),
+        graph(
+            "Contacts in an hour",
+            "short",
+            "Contacts with borrowers in the hour before, by how they ended.",
+            ("sum by (outcome) (increase(lendlog_collections_contacts_total{<chosen>}[1h]))", "{{outcome}}"),
+        ),
+        graph(
+            "Contacts denied in an hour",
+            "short",
+            "Attempts that the contact gate denied in the hour before, by its rule.",
+            ("sum by (rule) (increase(lendlog_collections_denied_total{<chosen>}[1h]))", "{{rule}}"),
+        ),
+        graph(
+            "Signals set aside",
+            "short",
+            "Signals on borrowers that did not count, by the rule that says why.",
+            ("sum by (rule) (max by (rule) (lendlog_signals_set_aside{<chosen>}))", "{{rule}}"),
         ),
     ),
 }

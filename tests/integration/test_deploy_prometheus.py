@@ -29,7 +29,7 @@ from tests.waiting import until
 
 FOLDER = DEPLOY / "prometheus"
 START_SECONDS = 30
-VALUES = {"partition": ("0", "1"), "status": ("200", "500"), "stage": ("decode", "fold")}
+VALUES = {"partition": ("0", "1"), "status": ("200", "500"), "stage": ("decode", "fold"), "days": ("30", "90")}
 """Values of labels; any other label has one."""
 
 

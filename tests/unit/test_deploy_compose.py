@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lendlog.auditor import AuditorSettings
 from lendlog.cli import COMMANDS
 from lendlog.provision_command import PASSWORD, TOKEN, given
 from lendlog.servers import docker
@@ -16,17 +17,17 @@ from lendlog.servers.home import API_ROLES
 from lendlog.servers.provision import LOGINS, SITE
 from lendlog.services import SERVICES
 from shared.errors import MissingPrecondition
-from shared.settings import PlatformSettings, ServiceSettings
+from shared.settings import PlatformSettings
 from tests.deployed import DEPLOY, REPOSITORY
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: container for name, container in CONTAINERS.items() if container["image"] == "lendlog:local"}
-PROCESSES = {name: container for name, container in OURS.items() if name != "provision"}
+PROCESSES = {name: container for name, container in OURS.items() if name not in ("provision", "ledger-auditor")}
 DOCKERFILE = (DEPLOY / "docker" / "Dockerfile").read_text()
 EXAMPLE = (DEPLOY / "docker" / "env.example").read_text()
-OPTIONAL = {"LENDLOG_SMTP_URL", "LENDLOG_SMTP_SENDER", "LENDLOG_DISPATCH_SECONDS"}
+OPTIONAL = {"LENDLOG_SMTP_URL", "LENDLOG_SMTP_SENDER", "LENDLOG_DISPATCH_SECONDS", "LENDLOG_AUDIT_HOURS"}
 
 
 def test_every_service_has_a_worker_and_an_api_that_run_its_modules() -> None:
@@ -136,8 +137,16 @@ def test_each_process_gets_its_own_password_and_no_other() -> None:
     assert holders == ["origination-api"]
 
 
+def test_the_auditor_reads_and_does_nothing_else() -> None:
+    auditor = OURS["ledger-auditor"]
+    assert auditor["command"] == ["python", "-m", "lendlog.auditor"]
+    assert f"postgresql://{SITE.role('reader')}:" in auditor["environment"]["LENDLOG_DATABASE_URL"]
+    assert {one for one in variables(str(auditor)) if one not in OPTIONAL} == {"LENDLOG_PASSWORD_READER"}
+    assert auditor["networks"] == ["inside"]
+
+
 def test_every_variable_of_ours_is_a_setting_or_a_secret_of_provision() -> None:
-    fields = {f"LENDLOG_{name.upper()}" for name in (*ServiceSettings.model_fields, *PlatformSettings.model_fields)}
+    fields = {f"LENDLOG_{name.upper()}" for name in (*AuditorSettings.model_fields, *PlatformSettings.model_fields)}
     secrets = {PASSWORD + one.upper() for one in LOGINS} | {TOKEN + one.upper() for one in API_ROLES}
     assert secrets <= OURS["provision"]["environment"].keys()
     for container in OURS.values():
