@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,12 @@ LOG_DAYS = 370
 """No row of a contact policy looks further than 366 days."""
 
 _OPEN_DATE = "SELECT open_date FROM position WHERE partition = $1 AND open_date > '0001-01-01'"
-_FACTS = "SELECT facts FROM contact_state WHERE partition = $1 AND subject = $2"
+_STANDING = """
+SELECT facts, open_date, ARRAY(
+    SELECT promise_id::text FROM promise p WHERE p.partition = c.partition AND p.subject = c.subject
+) AS promise_ids
+FROM contact_state c JOIN position USING (partition) WHERE c.subject = $1
+"""
 _LOG = """
 SELECT contact_id, at, channel, purpose, outcome, loan_id FROM contact_log
 WHERE borrower_id = $1 AND at BETWEEN $2 AND $3 ORDER BY at, contact_id
@@ -75,10 +80,24 @@ async def closed_through(connection: Any, partition: int) -> date | None:
     return opened - timedelta(days=1) if opened else None
 
 
-async def facts(connection: Any, partition: int, borrower_id: str) -> BorrowerFacts:
-    """What the gate needs of the borrower."""
-    found = await connection.fetchval(_FACTS, partition, borrower_id)
-    return facts_of(json.loads(found) if found else None)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the worker knows of a borrower, as far as contact depends on it."""
+
+    facts: BorrowerFacts
+    closed_through: date | None
+    promise_ids: frozenset[str]
+    """Every promise that it has taken in."""
+
+
+async def standing_of(connection: Any, borrower_id: str) -> Standing:
+    """What the gate is asked with."""
+    row = await connection.fetchrow(_STANDING, borrower_id)
+    if row is None:
+        return Standing(facts_of(None), None, frozenset())
+    opened: date | None = row["open_date"]
+    closed = opened - timedelta(days=1) if opened is not None and opened > date.min else None
+    return Standing(facts_of(json.loads(row["facts"])), closed, frozenset(row["promise_ids"]))
 
 
 async def contact_log(connection: Any, borrower_id: str, at: datetime) -> list[PastContact]:
@@ -95,12 +114,12 @@ def past_contacts(rows: Sequence[Any]) -> list[PastContact]:
 
 async def contact_check(connection: Any, borrower_id: str, attempt: Attempt) -> dict[str, Any]:
     """The gate's answer on what the worker knows, as a document. It reserves nothing."""
-    partition = await partition_of(connection, borrower_id)
+    standing = await standing_of(connection, borrower_id)
     verdict = decide(
         contact_policies(),
-        await facts(connection, partition, borrower_id),
+        standing.facts,
         await contact_log(connection, borrower_id, attempt.at),
-        closed_through=await closed_through(connection, partition),
+        closed_through=standing.closed_through,
         attempt=attempt,
     )
     return {"borrower_id": borrower_id} | verdict_document(attempt, verdict)

@@ -118,9 +118,8 @@ def _record(unit: Unit, topic: str, borrower_id: str, command: events.PromiseCom
 
 
 async def _remembered(unit: Unit, books: asyncpg.Pool, borrower_id: str) -> Remembered:
-    partition = await queries.partition_of(books, borrower_id)
-    known = [str(one["promise_id"]) for one in await queries.promises_of(books, partition, borrower_id)]
-    return Remembered.of(unit.state(borrower_key(borrower_id))).without_known(known)
+    standing = await queries.standing_of(books, borrower_id)
+    return Remembered.of(unit.state(borrower_key(borrower_id))).without_known(standing.promise_ids)
 
 
 def set_stop(unit: Unit, topic: str, borrower_id: str, stop: events.Stop) -> dict[str, Any]:

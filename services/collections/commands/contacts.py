@@ -50,14 +50,13 @@ class Reservation:
 
 async def verdict_on(unit: Unit, books: asyncpg.Pool, borrower_id: str, attempt: Attempt) -> Verdict:
     """The gate's answer while the unit holds the borrower: on what the worker knows, and all that is reserved here."""
-    partition = await queries.partition_of(books, borrower_id)
-    known = [str(promise["promise_id"]) for promise in await queries.promises_of(books, partition, borrower_id)]
-    remembered = Remembered.of(unit.state(borrower_key(borrower_id))).without_known(known)
+    standing = await queries.standing_of(books, borrower_id)
+    remembered = Remembered.of(unit.state(borrower_key(borrower_id))).without_known(standing.promise_ids)
     return decide(
         contact_policies(),
-        remembered.added_to(await queries.facts(books, partition, borrower_id)),
+        remembered.added_to(standing.facts),
         await whole_log(unit.connection, books, borrower_id, attempt.at),
-        closed_through=await queries.closed_through(books, partition),
+        closed_through=standing.closed_through,
         attempt=attempt,
     )
 
