@@ -40,16 +40,9 @@ def graph(title: str, unit: str, description: str, *queries: tuple[str, str]) ->
     return Panel(title, unit, description, queries)
 
 
-def answered(expression: str) -> str:
-    """The expression over the answers of every API: the ledger's counts them under a name of its own."""
-    names = ("lendlog_http_requests_total", "lendlog_api_requests_total")
-    return " or ".join(expression.replace("{}", name) for name in names)
-
-
-def p99(*histograms: str) -> str:
-    """The 99th percentile by service; of several histograms a service has one."""
-    rates = " or ".join(f"rate({name}_bucket{{<chosen>}}[$__rate_interval])" for name in histograms)
-    return f"histogram_quantile(0.99, sum by (service, le) ({rates}))"
+def p99(histogram: str) -> str:
+    """The 99th percentile by service."""
+    return f"histogram_quantile(0.99, sum by (service, le) (rate({histogram}_bucket{{<chosen>}}[$__rate_interval])))"
 
 
 ROWS: dict[str, tuple[Panel, ...]] = {
@@ -201,17 +194,17 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Requests",
             "reqps",
             "Answers a second, by service.",
-            (answered("sum by (service) (rate({}{<chosen>}[$__rate_interval]))"), "{{service}}"),
+            ("sum by (service) (rate(lendlog_http_requests_total{<chosen>}[$__rate_interval]))", "{{service}}"),
         ),
         graph(
             "Errors",
             "percentunit",
             "Share of answers with a status of 500 or more.",
             (
-                answered(
-                    '(sum by (service) (rate({}{<chosen>, status=~"5.."}[$__rate_interval])) '
-                    "or 0 * sum by (service) (rate({}{<chosen>}[$__rate_interval]))) "
-                    "/ sum by (service) (rate({}{<chosen>}[$__rate_interval]))"
+                (
+                    '(sum by (service) (rate(lendlog_http_requests_total{<chosen>, status=~"5.."}[$__rate_interval])) '
+                    "or 0 * sum by (service) (rate(lendlog_http_requests_total{<chosen>}[$__rate_interval]))) "
+                    "/ sum by (service) (rate(lendlog_http_requests_total{<chosen>}[$__rate_interval]))"
                 ),
                 "{{service}}",
             ),
@@ -220,7 +213,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             "Time to the answer, 99th percentile",
             "s",
             "To the first byte of the answer, by service.",
-            (p99("lendlog_http_request_seconds", "lendlog_api_request_seconds"), "{{service}}"),
+            (p99("lendlog_http_request_seconds"), "{{service}}"),
         ),
         graph(
             "Age of the oldest unpublished command",
