@@ -1,7 +1,7 @@
-"""Enters the Berka loans by the ledger's own commands, with the signals of each date before the date is closed, and
+"""Enters the Berka loans by the ledger's own commands, with the signals of each month before its dates are closed, and
 compares the books with the file."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from services.ledger.accounts import CASH, LOANS_RECEIVABLE
 from services.ledger.commands.model import CloseDate, Command
 from shared.errors import MissingPrecondition
 from shared.events.envelope import BOOK
+from shared.events.signals import IndicatorPublished
 from shared.money import currency, decimal_text
 
 COMMANDS_A_TRANSACTION = 100
@@ -29,11 +30,11 @@ class Recorder(Protocol):
 
 
 class Outside(Protocol):
-    """Where signals go, so that each counts from its own date."""
+    """Where signals go."""
 
     async def publish(self, day: date | None, signals: Sequence[Signal]) -> None:
-        """Publish a date's signals once it is open for those who read them, and return when they have them. `None`:
-        signals from before the book, at once."""
+        """Publish signals once the date is open for those who read them, and return when they have them. `None`: those
+        from before the book, at once."""
 
 
 class BookHoldsOther(MissingPrecondition):
@@ -78,18 +79,39 @@ async def import_berka(
     reached = await _open_date(api)
     entry = _Entry(commands, len(wanted), progress)
     opening, *others = wanted
-    if reached is None:
-        first = next(day for day, _ in _dates(others))
-        await outside.publish(None, [one for day, some in signals.days.items() if day < first for one in some])
+    first = next(day for day, _ in _dates(others))
+    steps = signal_steps(signals.days, first, reached)
+    if None in steps:
+        await outside.publish(None, steps[None])
     await entry.add([opening])
     for day, of_day in _dates(others):
-        if day in signals.days and (reached is None or day >= reached):
+        if day in steps:
             await entry.record()
-            await outside.publish(day, signals.days[day])
+            await outside.publish(day, steps[day])
         await entry.add(of_day)
     await entry.record()
     await caught_up()
     return Comparison(portfolio.figures(), await figures(books, through), signals.figures())
+
+
+def signal_steps(
+    days: Mapping[date, Sequence[Signal]], first: date, reached: date | None
+) -> dict[date | None, list[Signal]]:
+    """What is published while which date is open; None: before the book opens on `first`.
+
+    An account's movements are judged a month at a time, when the month ends. So those of a month come together while
+    its first date is open: to wait for every single date would take minutes and change no figure. A market's figure
+    comes on its own day. `reached`: the date that an import before this one came to; it published the days before that.
+    """
+    steps: dict[date | None, list[Signal]] = {}
+    for day, signals in days.items():
+        if reached is not None and day < reached:
+            continue
+        together = None if day < first else max(day.replace(day=1), first, reached or first)
+        for signal in signals:
+            alone = together is not None and isinstance(signal, IndicatorPublished)
+            steps.setdefault(day if alone else together, []).append(signal)
+    return steps
 
 
 def _dates(commands: Iterable[Command]) -> Iterator[tuple[date, list[Command]]]:

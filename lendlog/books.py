@@ -13,6 +13,7 @@ import asyncpg
 import typer
 
 from lendlog.platform import Platform, attach_or_start
+from lendlog.services import schemas_of
 from services.ledger import queries
 from services.ledger.commands import Command, LedgerCommands, Recorded
 from shared.database import connect, open_pool
@@ -55,10 +56,11 @@ def place_of(text: str) -> tuple[int, int]:
 
 
 @asynccontextmanager
-async def reading() -> AsyncIterator[tuple[Platform, asyncpg.Connection]]:
-    """The platform (started for the command's duration where none runs) and its books, by the reader's role."""
+async def reading(service: str = "ledger") -> AsyncIterator[tuple[Platform, asyncpg.Connection]]:
+    """The platform (its servers started for the command's duration where none runs) and what a service keeps, by the
+    reader's role."""
     async with attach_or_start(PlatformSettings()) as platform:
-        connection = await connect(platform.url("reader"), ServiceSettings().ledger_schema)
+        connection = await connect(platform.url("reader"), schemas_of(service, ServiceSettings()).schema)
         try:
             yield platform, connection
         finally:

@@ -1,7 +1,7 @@
 """Publishes what the outside tells about borrowers and markets, and waits until a service has it in its order.
 
 A signal counts from the closing of the business date that is open when it arrives in monitoring's inbox. So whoever
-publishes the signals of many dates does it date by date: not before the date is open there, and the date is not closed
+publishes the signals of a long time does it step by step: not before a date is open there, and the date is not closed
 before they are in.
 """
 
@@ -30,7 +30,7 @@ from shared.topics import MARKET, SIGNALS
 
 HEADERS = [("content-type", CONTENT_TYPE.encode())]
 LOOK_SECONDS = 0.01
-"""Between two looks at how far a service is: a book has hundreds of dates, each of which is waited for twice."""
+"""Between two looks at how far a service is."""
 
 
 class SignalPublisher:
@@ -79,10 +79,11 @@ class SignalPublisher:
         if group not in self._coordinators:
             self._coordinators[group] = await self._admin.find_coordinator(group)
 
-        async def left() -> int:
+        async def left() -> tuple[int, int]:
             waiting = list(self._ends)
             offsets = await self._admin.list_consumer_group_offsets(group, self._coordinators[group], waiting)
-            return sum(max(0, self._ends[at] - max(0, offsets[at].offset)) for at in waiting)
+            copied = sum(max(0, offsets[at].offset) for at in waiting)
+            return sum(offsets[at].offset < self._ends[at] for at in waiting), copied
 
         if self._ends:
             await until_none_left(left, f"what was published in {service}'s inbox", self._stalled_seconds)
@@ -94,31 +95,38 @@ async def until_open(connection: Any, day: date, service: str, *, stalled_second
     `connection`: asyncpg's, its search path the service's schema.
     """
 
-    async def left() -> int:
+    async def left() -> tuple[int, int]:
         row = await connection.fetchrow(_OPEN_DATES, day)
         if row["halted"] is not None:
             raise MissingPrecondition(f"A partition of {service} stopped: {row['halted']}")
-        return int(row["left"])
+        return int(row["behind"]), int(row["reached"])
 
     await until_none_left(left, f"{day} open in {service}", stalled_seconds)
 
 
-# How many days the partitions are behind a date, summed up; why one stopped.
-_OPEN_DATES = "SELECT coalesce(sum(greatest(0, $1::date - open_date)), 0) AS left, max(halted) AS halted FROM position"
+# Partitions that are behind a date, how far all are, and why one stopped.
+_OPEN_DATES = """
+SELECT count(*) FILTER (WHERE open_date < $1 OR open_date IS NULL) AS behind, coalesce(sum(next_offset), 0) AS reached,
+       max(halted) AS halted
+FROM position
+"""
 
 
-async def until_none_left(left: Callable[[], Awaitable[int]], what: str, stalled_seconds: float) -> None:
-    """Wait until `left` is 0. Raises MissingPrecondition if it has not become less for `stalled_seconds`."""
-    least, moved = await left(), time.monotonic()
-    while least:
-        await asyncio.sleep(LOOK_SECONDS)
-        now = await left()
-        if now < least:
-            least, moved = now, time.monotonic()
+async def until_none_left(left: Callable[[], Awaitable[tuple[int, int]]], what: str, stalled_seconds: float) -> None:
+    """Wait until `left` says that none is left; it tells how far all are as well. Raises MissingPrecondition if nothing
+    has moved for `stalled_seconds`."""
+    reached, moved = -1, time.monotonic()
+    while True:
+        count, now = await left()
+        if count == 0:
+            return
+        if now != reached:
+            reached, moved = now, time.monotonic()
         elif time.monotonic() - moved > stalled_seconds:
             raise MissingPrecondition(
                 f"There is still not {what} after {stalled_seconds:.0f} s: look at `lendlog status` and the logs."
             )
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def until_closed(platform: Platform, day: date) -> None:
@@ -140,7 +148,7 @@ async def reading_service(platform: Platform, service: str) -> AsyncIterator[Any
 
 
 class Outside:
-    """Publishes the signals of one date after the other, in step with the services that read them."""
+    """Publishes signals in step with the services that read them."""
 
     def __init__(self, publisher: SignalPublisher, readers: Mapping[str, Any]) -> None:
         """`readers`: services, each with a connection to its schema. Without any, nothing is waited for."""
@@ -162,8 +170,8 @@ class Outside:
             yield cls(publisher, readers)
 
     async def publish(self, day: date | None, signals: Sequence[Envelope]) -> None:
-        """Publish a date's signals once it is open for those who read them, and return when they have them. `None`:
-        signals from before the book, at once."""
+        """Publish signals once the date is open for those who read them, and return when they have them. `None`: those
+        from before the book, at once."""
         if day is not None:
             for name, connection in self._readers.items():
                 await until_open(connection, day, name)

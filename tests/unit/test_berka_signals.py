@@ -11,7 +11,7 @@ import pytest
 
 from lendlog.berka import borrower_id
 from lendlog.berka_files import DamagedFile
-from lendlog.berka_import import import_berka
+from lendlog.berka_import import import_berka, signal_steps
 from lendlog.berka_signals import Signal, read_signals
 from services.ledger.commands.model import CloseDate, Command, OpenBook
 from shared.errors import MissingPrecondition
@@ -146,6 +146,7 @@ class Desk:
         self.open_date = open_date
         self.came: list[tuple[str, date | None]] = []
         self.recorded: list[Command] = []
+        self.published: list[date] = []
 
     async def record_many(self, commands: Sequence[Command]) -> None:
         self.recorded += commands
@@ -156,6 +157,7 @@ class Desk:
     async def publish(self, day: date | None, signals: Sequence[Signal]) -> None:
         assert signals
         self.came.append(("signals", day))
+        self.published += [one.data.observed_on for one in signals]
 
     async def fetchval(self, query: str, *_: Any) -> str | None:
         return self.open_date.isoformat() if self.open_date and "open_date" in query else None
@@ -178,27 +180,37 @@ MOVEMENTS = (
     '1;1787;930322;"PRIJEM";"VKLAD";1100.00;1100.00;"";;',
     '2;1787;930705;"PRIJEM";"VKLAD";100.00;1200.00;"";;',
     '3;1787;930708;"PRIJEM";"VKLAD";100.00;1300.00;"";;',
+    '4;1787;930802;"PRIJEM";"VKLAD";100.00;1400.00;"";;',
+    '5;1787;930803;"PRIJEM";"VKLAD";100.00;1500.00;"";;',
 )
 
 
-async def test_signals_come_while_their_date_is_open(tmp_path: Path) -> None:
+async def test_signals_come_while_a_date_of_their_month_is_open_and_none_of_it_is_closed(tmp_path: Path) -> None:
     first, desk = date(1993, 7, 5), Desk()
-    figures = await desk.run(folder(tmp_path, *MOVEMENTS), first + timedelta(days=4))
-    assert figures["movements"] == 3
-    days = [first + timedelta(days=n) for n in range(5)]
+    figures = await desk.run(folder(tmp_path, *MOVEMENTS), date(1993, 8, 3))
+    assert figures["movements"] == 5
+    days = [first + timedelta(days=n) for n in range(30)]
     assert desk.came == [
         ("signals", None),
         ("OpenBook", first),
         ("signals", first),
-        *(("CloseDate", day) for day in days[:3]),
-        ("signals", days[3]),
-        *(("CloseDate", day) for day in days[3:]),
+        *(("CloseDate", day) for day in days if day.month == 7),
+        ("signals", date(1993, 8, 1)),
+        *(("CloseDate", day) for day in days if day.month == 8),
     ]
-    assert len(desk.recorded) == 1 + 2 + 5
+    assert len(desk.recorded) == 1 + 2 + 30
 
 
-async def test_an_import_that_goes_on_publishes_no_closed_dates_signals_again(tmp_path: Path) -> None:
+async def test_an_import_that_goes_on_publishes_what_the_one_before_it_did_not(tmp_path: Path) -> None:
     """The date at which it was killed comes again: its signals may be there in part."""
     desk = Desk(open_date=date(1993, 7, 8))
-    await desk.run(folder(tmp_path, *MOVEMENTS), date(1993, 7, 8))
-    assert [day for what, day in desk.came if what == "signals"] == [date(1993, 7, 8)]
+    await desk.run(folder(tmp_path, *MOVEMENTS), date(1993, 8, 3))
+    assert [day for what, day in desk.came if what == "signals"] == [date(1993, 7, 8), date(1993, 8, 1)]
+    assert desk.published == [date(1993, 7, 8), date(1993, 8, 2), date(1993, 8, 3)]
+
+
+async def test_a_districts_figure_comes_on_its_own_day(tmp_path: Path) -> None:
+    days = read_signals(folder(tmp_path, *MOVEMENTS), date(1996, 12, 31)).days
+    steps = signal_steps(days, date(1993, 7, 5), None)
+    found = [day for day, some in steps.items() if any(isinstance(one, IndicatorPublished) for one in some)]
+    assert found == [date(1995, 12, 31), date(1996, 12, 31)]
