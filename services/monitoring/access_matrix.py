@@ -24,4 +24,6 @@ MATRIX: Final[Matrix] = {
     ("GET", "/v1/borrowers/{borrower_id}/loans"): _ABOUT_ONE,
     ("GET", "/v1/loans/{loan_id}/classification"): _ABOUT_ONE,
     ("GET", "/v1/portfolio"): (*_WATCHERS, "operator"),
+    ("GET", "/v1/usefulness"): _WATCHERS,
+    ("GET", "/v1/shifts"): _WATCHERS,
 }

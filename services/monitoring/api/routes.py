@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from services.monitoring import explanation, queries
+from services.monitoring import usefulness as usefulness_of
 from services.monitoring.api.bodies import ActionBody, ReleaseBody, SnoozeBody
 from services.monitoring.commands import Kind, Pending, UnknownAlert, decide, standing
 from shared.api import Call, Day, Route, authorised
@@ -153,6 +154,16 @@ async def portfolio(
     return await queries.portfolio(call.services.worker, as_of)
 
 
+async def usefulness(call: Calling) -> dict[str, Any]:
+    """How many alerts led to arrears, how early, and how soon somebody took care."""
+    return await usefulness_of.usefulness(call.services.worker)
+
+
+async def shifts(call: Calling) -> dict[str, Any]:
+    """Peer groups and markets that are beyond their limits: the levels of all members are moved."""
+    return {"shifts": await usefulness_of.shifts(call.services.worker)}
+
+
 async def _alert(call: Call[Services], alert_id: str) -> dict[str, Any]:
     found = await queries.alert(call.services.worker, alert_id)
     if found is None:
@@ -228,4 +239,6 @@ ROUTES: tuple[Route, ...] = (
     ("GET", "/v1/borrowers/{borrower_id}/loans", loans),
     ("GET", "/v1/loans/{loan_id}/classification", classification),
     ("GET", "/v1/portfolio", portfolio),
+    ("GET", "/v1/usefulness", usefulness),
+    ("GET", "/v1/shifts", shifts),
 )

@@ -30,7 +30,7 @@ from shared.events import ledger, parties, signals
 from shared.events.envelope import BOOK, Envelope
 from shared.partitioner import partition_for
 from shared.streams.subject_store import create_tables
-from shared.topics import LEDGER_EVENTS, PARTIES, SIGNALS
+from shared.topics import LEDGER_EVENTS, MARKET, PARTIES, SIGNALS
 from tests.places import Place
 
 PARTITIONS = 2
@@ -94,6 +94,16 @@ class Monitoring:
         event = signals.AccountMoved(id=name, source="/bank", subject=borrower, time=TIME, data=data)
         await self.publish(SIGNALS.name, [event])
         return name
+
+    async def market(self, day: date, value: str) -> None:
+        """The prices of farming in the north."""
+        data = signals.Indicator(
+            indicator="price-index", industry="farming", region="north", value=value, unit="index", observed_on=day
+        )
+        event = signals.IndicatorPublished(
+            id=event_id(f"market {day}"), source="/market", subject="farming.north", time=TIME, data=data
+        )
+        await self.publish(MARKET.name, [event])
 
     async def close(self, first: date, last: date) -> None:
         """The ledger's partitions close dates, and tell every partition."""

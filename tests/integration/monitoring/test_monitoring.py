@@ -77,6 +77,8 @@ async def test_arrears_become_an_alert_a_class_and_a_portfolio_figure(monitoring
             assert (earlier["par1"]["ratio"], earlier["classes"]["special-mention"]["loans"]) == ("0.000000", 1)
             found = await client.get("/v1/loans/loan-late/classification")
             assert (found["class"], found["days_past_due"]) == ("special-mention", 61)
+            useful = await client.get("/v1/usefulness")
+            assert (useful["indicators"], useful["acknowledged_after_days"]) == ([], None)
             assert [change["new"] for change in found["changes"]] == ["normal", "special-mention"]
             ahead = await client.send("risk", "GET", "/v1/portfolio?as_of=2025-01-01")
             assert (ahead.status_code, rule(ahead)) == (422, "date-not-closed")
@@ -119,6 +121,7 @@ async def test_two_people_release_at_once_and_one_wins(monitoring: Monitoring, t
             assert done.status_code == 202
             again = await client.send("risk", "POST", f"{path}/snooze", {"reason": "x", "until": "2024-04-02"})
             assert rule(again) == "alert-already-snoozed"
+            await monitoring.until("(SELECT bool_and(status = 'snoozed') FROM alert)", worker)
     live = await monitoring.digest()
     assert await monitoring.replayed(1) == live
 
@@ -131,7 +134,7 @@ async def test_a_killed_worker_says_everything_once_and_a_replay_is_the_same(
         for day in (3, 13, 23):
             await monitoring.moved(WELL, date(2024, month, day), "500.00")
     await arrears(monitoring, 61)
-    for point in ("batch.before-commit:3", "batch.after-commit:2", "relay.after-publish:2"):
+    for point in ("batch.before-commit:2", "batch.after-commit:1", "relay.after-publish:1"):
         with running(monitoring.place, tmp_path, LENDLOG_CRASH_AT=point, LENDLOG_BATCH_RECORDS="40") as worker:
             await asyncio.to_thread(worker.process.wait, 60)
             assert worker.process.returncode == 137, worker.complaints()
@@ -215,3 +218,25 @@ async def test_an_action_out_of_date_changes_nothing(monitoring: Monitoring, tmp
         await monitoring.until("(SELECT sum(events) FROM position) = 2", worker)
         parked = await monitoring.fetch("SELECT count(*) AS n FROM parked_subject")
         assert parked[0]["n"] == 0
+
+
+async def test_alerts_are_held_against_what_came_of_them(monitoring: Monitoring, tmp_path: Path) -> None:
+    """A borrower whose account was below zero in January is more than 30 days past due on 10 February."""
+    with running(monitoring.place, tmp_path) as worker:
+        await monitoring.register(LATE)
+        await monitoring.close(OPENED - timedelta(days=1), OPENED)
+        await monitoring.until_open(OPENED + timedelta(days=1), worker)
+        await monitoring.moved(LATE, date(2024, 1, 3), "500.00", balance="-5.00")
+        for month in range(1, 9):
+            index = str(100 + month % 2) if month < 8 else "70"
+            await monitoring.market(date(2024, 1, month), index)
+        await monitoring.until("(SELECT count(*) FROM event WHERE subject = 'book') >= 20", worker)
+        await monitoring.entry(LATE, "loan-late", date(2024, 1, 10), principal="1000.00", since=date(2024, 1, 10))
+        await monitoring.close(OPENED + timedelta(days=1), date(2024, 5, 10))
+        await monitoring.until_open(date(2024, 5, 11), worker)
+        async with monitoring.api("risk") as client:
+            found = {one["indicator"]: one for one in (await client.get("/v1/usefulness"))["indicators"]}
+            assert found["negative-balance"]["led_to_arrears"] == 1
+            assert found["negative-balance"]["lead_days"] == 9
+            shifts = (await client.get("/v1/shifts"))["shifts"]
+            assert {(one["segment"], one["shift"]) for one in shifts} == {("farming.north", "30")}
