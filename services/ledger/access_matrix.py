@@ -2,19 +2,12 @@
 
 from typing import Final
 
-from shared.access import Role
-
-PUBLIC: Final = "public"
-"""Answers without a token: what probes and scrapers read; it holds no figure of any loan."""
+from shared.access import Matrix, Role
 
 _EVERYONE: Final[tuple[Role, ...]] = ("officer", "teller", "operator", "auditor")
 
-MATRIX: Final[dict[tuple[str, str], tuple[Role, ...] | str]] = {
+MATRIX: Final[Matrix] = {
     # method, route                                                roles
-    ("GET", "/healthz"): PUBLIC,
-    ("GET", "/readyz"): PUBLIC,
-    ("GET", "/metrics"): PUBLIC,
-    ("GET", "/openapi.json"): PUBLIC,
     ("GET", "/v1/book"): _EVERYONE,
     ("POST", "/v1/book"): ("operator",),
     ("POST", "/v1/book/closings"): ("operator",),

@@ -50,7 +50,7 @@ class CommandRelay:
     One relay leads: the one whose database session holds an advisory lock, so that two API processes don't fence each
     other in turns. A leader that lost its session without noticing is fenced by Kafka, for its successor's publisher
     has the same transactional id. Rows pass only below `pg_snapshot_xmin`: every transaction with a lower id has ended,
-    so nothing can still come that would have to stand before them (the recorder of commands says why ids ascend). A
+    so nothing can still come that would have to stand before them (shared/commands.py says why ids ascend). A
     long-running writer anywhere in the database cluster therefore holds the relay; OLDEST tells.
     """
 

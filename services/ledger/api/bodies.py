@@ -1,45 +1,17 @@
 """What callers send: the contract of each request's parts. Unknown fields are refused."""
 
-import re
-from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
+from shared.api import Body, Day
 from shared.events.envelope import Amount, BorrowerId, CurrencyCode, EventId, LoanId
 from shared.events.ledger import Reason
 from shared.events.origination import Contract, Terms
 
-_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-YEARS = range(1900, 2200)
-"""Outside of these a date is a slip of the pen, and the calendar's end is still far away."""
-
-
-def _iso_date(value: Any) -> date:
-    if not isinstance(value, str) or not _ISO_DATE.fullmatch(value):
-        raise ValueError("a date is written YYYY-MM-DD")
-    try:
-        day = date.fromisoformat(value)
-    except ValueError:
-        raise ValueError("the calendar has no such date") from None
-    if day.year not in YEARS:
-        raise ValueError(f"a date lies in the years {YEARS[0]} to {YEARS[-1]}")
-    return day
-
-
-Day = Annotated[date, BeforeValidator(_iso_date, json_schema_input_type=date)]
-"""A zoneless business date, YYYY-MM-DD and nothing else."""
-
-
 Product = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}@[0-9]{1,6}$")]
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/-]{1,64}$")]
 """Both as in the events' own models; a test holds them together."""
-
-
-class Body(BaseModel):
-    """A request body."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class BookDate(Body):

@@ -5,13 +5,12 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Request, Response
-from starlette.responses import JSONResponse, PlainTextResponse
+from fastapi import Path, Query
+from starlette.responses import JSONResponse
 
 from services.ledger import queries
 from services.ledger.api.bodies import (
     BookDate,
-    Day,
     NewDisbursement,
     NewLoan,
     NewPayment,
@@ -19,7 +18,7 @@ from services.ledger.api.bodies import (
     NewRetry,
     NewReversal,
 )
-from services.ledger.api.serving import Calling, Services
+from services.ledger.api.serving import Calling, Services, accepted, record
 from services.ledger.commands import (
     CloseDate,
     ConcludeContract,
@@ -30,7 +29,7 @@ from services.ledger.commands import (
     RetryDeadLetter,
     ReversePayment,
 )
-from shared import telemetry
+from shared.api import Day, Route
 from shared.errors import Refusal
 from shared.events.envelope import EventId, LoanId, new_event_id
 from shared.problems import Problem
@@ -72,44 +71,44 @@ class DeadLetterSettled(Refusal):
 
 async def open_book(call: Calling, body: BookDate) -> JSONResponse:
     """Open the book on its first business date."""
-    return await call.record(OpenBook(body.business_date, new_event_id()), body, place="/v1/book")
+    return await record(call, OpenBook(body.business_date, new_event_id()), body, place="/v1/book")
 
 
 async def close_date(call: Calling, body: BookDate) -> JSONResponse:
     """Close the open business date; the next calendar day opens."""
-    return await call.record(CloseDate(body.business_date, new_event_id()), body, place="/v1/book")
+    return await record(call, CloseDate(body.business_date, new_event_id()), body, place="/v1/book")
 
 
 async def contract_loan(call: Calling, body: NewLoan) -> JSONResponse:
     """Contract a loan on its complete terms."""
     command = ConcludeContract(body.loan_id, body.contract(), new_event_id())
-    return await call.record(command, body, place=f"/v1/loans/{body.loan_id}", loan_id=body.loan_id)
+    return await record(call, command, body, place=f"/v1/loans/{body.loan_id}", loan_id=body.loan_id)
 
 
 async def disburse(call: Calling, loan_id: Loan, body: NewDisbursement) -> JSONResponse:
     """Pay out the whole principal."""
     command = Disburse(loan_id, body.amount, body.currency, body.effective_date, new_event_id())
-    return await call.record(command, body, place=f"/v1/loans/{loan_id}", loan_id=loan_id)
+    return await record(call, command, body, place=f"/v1/loans/{loan_id}", loan_id=loan_id)
 
 
 async def receive_payment(call: Calling, loan_id: Loan, body: NewPayment) -> JSONResponse:
     """Record money that came in. It is accepted for a loan that is not known, too, and waits in suspense."""
     event_id = new_event_id()
     command = ReceivePayment(loan_id, body.amount, body.currency, body.effective_date, body.reference, event_id)
-    return await call.record(command, body, place=f"/v1/loans/{loan_id}", loan_id=loan_id)
+    return await record(call, command, body, place=f"/v1/loans/{loan_id}", loan_id=loan_id)
 
 
 async def reverse_payment(call: Calling, loan_id: Loan, payment_id: Payment, body: NewReversal) -> JSONResponse:
     """Take a payment back; `payment_id` is the event id that recording it answered with."""
     command = ReversePayment(loan_id, payment_id, body.reason, new_event_id())
-    return await call.record(command, body, place=f"/v1/loans/{loan_id}", loan_id=loan_id)
+    return await record(call, command, body, place=f"/v1/loans/{loan_id}", loan_id=loan_id)
 
 
 async def release_loan(call: Calling, loan_id: Loan, body: NewRelease) -> JSONResponse:
     """Let a parked loan go on from its first held offset."""
     place, once = f"/v1/loans/{loan_id}", call.once(body)
     if once is not None and (recorded := await call.services.commands.recorded(once)):
-        return call.accepted(recorded, place=place, loan_id=loan_id)
+        return accepted(recorded, place=place, loan_id=loan_id)
     async with call.services.ledger.acquire() as connection:
         held = [row for row in await queries.parked_view(connection) if row["loan_id"] == loan_id]
     if not held:
@@ -120,7 +119,7 @@ async def release_loan(call: Calling, loan_id: Loan, body: NewRelease) -> JSONRe
     command = ReleaseLoan(
         loan_id, body.first_held_offset, parked["reason"], body.reason, new_event_id(), body.discard_first
     )
-    return await call.record(command, body, place=place, loan_id=loan_id)
+    return await record(call, command, body, place=place, loan_id=loan_id)
 
 
 async def retry_dead_letter(
@@ -132,7 +131,7 @@ async def retry_dead_letter(
     """Have a dead letter read again, or settle it by another event."""
     place, once = "/v1/dead-letters", call.once(body)
     if once is not None and (recorded := await call.services.commands.recorded(once)):
-        return call.accepted(recorded, place=place)
+        return accepted(recorded, place=place)
     async with call.services.ledger.acquire() as connection:
         letters = await queries.dead_letters_view(connection)
     found = next((row for row in letters if (row["partition"], row["offset"]) == (partition, offset)), None)
@@ -141,7 +140,7 @@ async def retry_dead_letter(
     if found["settled_by"] is not None:
         raise DeadLetterSettled(f"Event {found['settled_by']} settled it.")
     command = RetryDeadLetter(partition, offset, body.replaced_by, body.reason, new_event_id(), found["tried_at"])
-    return await call.record(command, body, place=place)
+    return await record(call, command, body, place=place)
 
 
 async def book(call: Calling, after: After = None) -> dict[str, Any]:
@@ -181,30 +180,6 @@ async def dead_letters(call: Calling, after: After = None) -> dict[str, Any]:
         return {"dead_letters": await queries.dead_letters_view(connection)}
 
 
-async def healthz() -> PlainTextResponse:
-    """The loop is alive."""
-    return PlainTextResponse("alive\n")
-
-
-async def readyz(request: Request) -> Response:
-    """Whether commands can be recorded and published; if not, what is missing."""
-    services: Services = request.app.state.services
-    missing = await services.unready()
-    if missing:
-        raise Problem(503, "not-ready", "The process can't serve yet.", " ".join(missing))
-    return PlainTextResponse("ready\n")
-
-
-async def metrics() -> Response:
-    """Every metric of this process, in Prometheus' text format."""
-    return Response(telemetry.exposition(), media_type=telemetry.METRICS_CONTENT_TYPE)
-
-
-async def openapi(request: Request) -> JSONResponse:
-    """This API, described."""
-    return JSONResponse(request.app.openapi())
-
-
 _POSITIONS = "SELECT partition, open_date, next_offset, halted FROM position ORDER BY partition"
 
 
@@ -234,11 +209,7 @@ async def _wait_for(services: Services, event_id: str | None) -> None:
         pause = min(pause * 1.5, 0.1)
 
 
-ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
-    ("GET", "/healthz", healthz),
-    ("GET", "/readyz", readyz),
-    ("GET", "/metrics", metrics),
-    ("GET", "/openapi.json", openapi),
+ROUTES: tuple[Route, ...] = (
     ("GET", "/v1/book", book),
     ("POST", "/v1/book", open_book),
     ("POST", "/v1/book/closings", close_date),

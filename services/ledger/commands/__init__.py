@@ -10,7 +10,6 @@ from services.ledger.commands.model import (
     DateNotOpen,
     Disburse,
     DisbursementNotPrincipal,
-    IdempotencyKeyReused,
     LoanAlreadyContracted,
     LoanAlreadyDisbursed,
     LoanNotContracted,
@@ -24,7 +23,7 @@ from services.ledger.commands.model import (
     UnknownPayment,
     ValueDateAhead,
 )
-from services.ledger.commands.recorder import LedgerCommands, Once, Recorded
+from services.ledger.commands.recorder import LedgerCommands, Recorded
 
 __all__ = [
     "AmountZero",
@@ -36,12 +35,10 @@ __all__ = [
     "DateNotOpen",
     "Disburse",
     "DisbursementNotPrincipal",
-    "IdempotencyKeyReused",
     "LedgerCommands",
     "LoanAlreadyContracted",
     "LoanAlreadyDisbursed",
     "LoanNotContracted",
-    "Once",
     "OpenBook",
     "PaymentAlreadyReversed",
     "ReceivePayment",

@@ -167,7 +167,3 @@ class UnknownPartition(Refusal):
     """The log has no such partition."""
 
     status = 404
-
-
-class IdempotencyKeyReused(Refusal):
-    """The idempotency key was used for another request."""

@@ -7,10 +7,10 @@ import pytest
 
 from services.ledger.api import Services, create_app
 from services.ledger.commands import LedgerCommands
-from shared.access import issue
+from shared.access import ROLES, issue
 from shared.database import open_pool
 from shared.topics import LIFECYCLE
-from tests.integration.api.client import ROLES, Client
+from tests.integration.api.client import Client
 from tests.places import Place
 
 
@@ -31,7 +31,10 @@ async def services(place: Place) -> AsyncIterator[Services]:
 @pytest.fixture
 async def client(services: Services) -> AsyncIterator[Client]:
     async with services.api.acquire() as connection:
-        tokens = {role: await issue(connection, name=role, role=role) for role in ROLES}
+        bound = {"applicant": "b-1"}
+        tokens = {
+            role: await issue(connection, name=role, role=role, borrower_id=bound.get(role)) for role in sorted(ROLES)
+        }
         tokens["nobody"] = await issue(connection, name="nobody", role="auditor")
         await connection.execute("UPDATE token SET role = 'superuser' WHERE name = 'nobody'")
     transport = httpx.ASGITransport(create_app(services), raise_app_exceptions=False)

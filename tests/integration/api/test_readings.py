@@ -101,4 +101,4 @@ async def test_readiness_names_what_is_missing(client: Client, services: Service
 async def test_every_answer_is_counted_by_route(client: Client) -> None:
     await client.send("auditor", "GET", "/v1/loans/loan-1")
     text = (await client.http.get("/metrics")).text
-    assert 'lendlog_api_requests_total{method="GET",route="/v1/loans/{loan_id}",status="404"}' in text
+    assert 'lendlog_http_requests_total{method="GET",route="/v1/loans/{loan_id}",status="404"}' in text

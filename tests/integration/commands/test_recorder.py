@@ -102,7 +102,7 @@ async def _keep_a_witness(admin: asyncpg.Connection) -> None:
 
 async def test_a_command_that_waits_for_its_loan_has_no_transaction_id_yet(api: Api) -> None:
     """Lock first: the id is assigned after the lock is held, so ids ascend in the order of the lock."""
-    loan = api.commands._lock_number("loan-1")
+    loan = api.commands._units._lock_number("loan-1")
     async with api.pool.acquire() as holder:
         async with holder.transaction():
             await holder.execute("SELECT pg_advisory_xact_lock($1::bigint)", loan)
