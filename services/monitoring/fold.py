@@ -199,7 +199,7 @@ class MonitoringFold:
 
     def _next(self, state: Borrower, today: date | None) -> date | None:
         if today is None:
-            return ANY_CLOSING if judging.watched(state) else None
+            return ANY_CLOSING if judging.watched(state) or state.recheck is not None else None
         found = self._after(state, date.fromordinal(today.toordinal() - 1))
         dates = [one for one in (found, state.recheck) if one is not None]
         return min(dates, default=None)

@@ -27,8 +27,12 @@ MONTHS_MAX = 26
 
 
 def watched(borrower: Borrower) -> bool:
-    """Whether there is anything to judge."""
-    return bool(borrower.loans or borrower.early) or borrower.series.first is not None or bool(borrower.series.reports)
+    """Whether there is anything to judge: a loan that is not settled, a signal, or an alert that may end."""
+    if borrower.early or any(loan.status in ("contracted", "active") for loan in borrower.loans.values()):
+        return True
+    if any(chart.now.up for chart in borrower.charts.values()):
+        return True
+    return borrower.series.first is not None or bool(borrower.series.reports)
 
 
 def next_date(borrower: Borrower, day: date) -> date | None:
