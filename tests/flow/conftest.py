@@ -13,8 +13,9 @@ import pytest_asyncio
 from aiosmtpd.controller import Controller
 
 from lendlog.platform import platform
+from lendlog.servers.processes import free_port
 from shared.settings import PlatformSettings
-from tests.flow.lender import Lender
+from tests.flow.steps import Office
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,10 +43,10 @@ class _Taking:
 def smtp() -> Iterator[_Taking]:
     """An SMTP server at any free port of the loopback; services find it by LENDLOG_SMTP_URL."""
     taking = _Taking()
-    controller = Controller(taking, hostname="127.0.0.1", port=0)
+    controller = Controller(taking, hostname="127.0.0.1", port=free_port(0, []))
     controller.start()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LENDLOG_SMTP_URL", f"smtp://127.0.0.1:{controller.server.sockets[0].getsockname()[1]}")
+        patch.setenv("LENDLOG_SMTP_URL", f"smtp://127.0.0.1:{controller.port}")
         yield taking
     controller.stop()
 
@@ -66,9 +67,9 @@ async def running(
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def lender(running: tuple[Any, _Taking]) -> AsyncIterator[Lender]:
+async def lender(running: tuple[Any, _Taking]) -> AsyncIterator[Office]:
     """The lender; stories share the book and go on from its open date."""
     async with httpx.AsyncClient(timeout=30) as http:
-        one = Lender(running[0], http, running[1].messages)
+        one = Office(running[0], http, running[1].messages)
         yield one
         await one.close()

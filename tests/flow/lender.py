@@ -20,7 +20,8 @@ from lendlog.verify_command import verify_books
 from shared.database import connect
 from shared.settings import ServiceSettings
 
-SETTLE_SECONDS = 60.0
+SETTLE_SECONDS = 120.0
+"""For a machine with much else to do."""
 
 
 class Refused(AssertionError):

@@ -1,0 +1,221 @@
+"""The steps that stories share, by their names: who asks for a loan, decides, pays out, pays, watches and reminds."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from shared.calendar import add_months
+from tests.flow.lender import Lender
+
+DOCUMENTS = {
+    "consumer-equal-instalment": ("identity", "income-proof"),
+    "joint-liability-group": ("identity", "group-agreement"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Borrower:
+    """Somebody registered, and the e-mail address in the vault."""
+
+    borrower_id: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """A loan that was accepted, and the schedule that the borrower was shown: due date and amount."""
+
+    loan_id: str
+    borrower: Borrower
+    application_id: str
+    schedule: tuple[tuple[date, str], ...]
+
+    @property
+    def due(self) -> date:
+        """When the first instalment is due."""
+        return self.schedule[0][0]
+
+    @property
+    def instalment(self) -> str:
+        """The amount of the first one."""
+        return self.schedule[0][1]
+
+
+class Office(Lender):
+    """A lender whose people do what the stories need."""
+
+    # Asking for a loan -------------------------------------------------------------------------------------------
+
+    async def registered(self, *consents: str, **differently: str) -> Borrower:
+        """A shop in Sichuan whose owner agreed to automated decisions, and to whatever else is named."""
+        email = f"{uuid.uuid4().hex}@example.com"
+        party = {
+            "kind": "person",
+            "language": "en",
+            "time_zone": "Asia/Shanghai",
+            "country": "CN",
+            "region": "sichuan",
+            "industry": "retail",
+            "size": "person",
+        }
+        made = await self.call(
+            "officer",
+            "origination",
+            "POST",
+            "/v1/parties",
+            {"party": party | differently, "personal": {"name": "Wang Xiaoming", "contacts": {"email": email}}},
+        )
+        borrower = Borrower(made["borrower_id"], email)
+        for purpose in ("automated-decision", *consents):
+            await self.consents(borrower, purpose)
+        return borrower
+
+    async def consents(self, borrower: Borrower, purpose: str) -> None:
+        """The borrower agrees to one more purpose."""
+        body = {"purpose": purpose, "evidence": "store/consent"}
+        await self.call("officer", "origination", "POST", f"/v1/parties/{borrower.borrower_id}/consents", body)
+
+    async def application(
+        self,
+        borrower: Borrower,
+        product: str = "consumer-equal-instalment",
+        *,
+        amount: str = "20000.00",
+        instalments: int = 12,
+        first_due_in: int = 14,
+        inflows: str = "12000.00",
+    ) -> str:
+        """The id of an application that lacks nothing: request, half a year of figures, documents.
+
+        With inflows of 12000 a month the policy approves it; with 6500 there is not enough for the instalments.
+        """
+        today = await self.today()
+        request = {
+            "borrower_id": borrower.borrower_id,
+            "product": product,
+            "amount": amount,
+            "currency": "CNY",
+            "instalments": instalments,
+            "first_due_date": (today + timedelta(days=first_due_in)).isoformat(),
+            "purpose": "stock",
+        }
+        started = await self.call("officer", "origination", "POST", "/v1/applications", request)
+        path = f"/v1/applications/{started['application_id']}"
+        await self.call("officer", "origination", "POST", f"{path}/statement", statement(today, inflows))
+        for kind in DOCUMENTS[product]:
+            document = {"kind": kind, "sha256": "0" * 64, "reference": f"store/{kind}"}
+            await self.call("officer", "origination", "POST", f"{path}/documents", document)
+        return str(started["application_id"])
+
+    # Deciding and paying out -------------------------------------------------------------------------------------
+
+    async def submitted(self, application_id: str) -> str:
+        """What the policy says at once: approved, referred or declined."""
+        return str((await self.act("officer", application_id, "submission"))["status"])
+
+    async def offer_accepted(self, application_id: str, borrower: Borrower) -> Loan:
+        """An officer offers the approved terms, and the borrower accepts what was shown."""
+        await self.act("officer", application_id, "offer")
+        offer = await self.call("officer", "origination", "GET", f"/v1/applications/{application_id}/offer")
+        acceptance = {"shown_sha256": offer["shown_sha256"], "method": "signature", "evidence": "store/signed"}
+        await self.act("officer", application_id, "acceptance", acceptance)
+        loan_id = (await self.of_application(application_id))["loan"]["loan_id"]
+        schedule = tuple((date.fromisoformat(row["due"]), row["total"]) for row in offer["shown"]["schedule"])
+        return Loan(loan_id, borrower, application_id, schedule)
+
+    async def paid_out(self, loan: Loan) -> None:
+        """The money goes out. Raises Refused while a red alert blocks it."""
+        await self.act("officer", loan.application_id, "disbursement")
+        await self.settle()
+
+    async def loan_of(self, borrower: Borrower, **wishes: Any) -> Loan:
+        """A loan that the policy approved, accepted and paid out."""
+        application = await self.application(borrower, **wishes)
+        assert await self.submitted(application) == "approved"
+        loan = await self.offer_accepted(application, borrower)
+        await self.paid_out(loan)
+        return loan
+
+    async def act(self, role: str, application_id: str, what: str, body: Any = None) -> Any:
+        """One step of an application."""
+        return await self.call(role, "origination", "POST", f"/v1/applications/{application_id}/{what}", body or {})
+
+    async def of_application(self, application_id: str) -> Any:
+        """The application as it stands."""
+        return await self.call("auditor", "origination", "GET", f"/v1/applications/{application_id}")
+
+    # Paying ------------------------------------------------------------------------------------------------------
+
+    async def pays(self, loan: Loan, amount: str) -> str:
+        """Money comes in today; the payment's id."""
+        body = {"amount": amount, "currency": "CNY"}
+        paid = await self.call("teller", "ledger", "POST", f"/v1/loans/{loan.loan_id}/payments", body)
+        await self.settle()
+        return str(paid["event_id"])
+
+    async def takes_back(self, loan: Loan, payment_id: str) -> None:
+        """A payment turns out not to have happened."""
+        path = f"/v1/loans/{loan.loan_id}/payments/{payment_id}/reversal"
+        await self.call("officer", "ledger", "POST", path, {"reason": "returned by the bank"})
+        await self.settle()
+
+    async def books(self, loan: Loan) -> Any:
+        """The loan as the books have it."""
+        return await self.call("auditor", "ledger", "GET", f"/v1/loans/{loan.loan_id}")
+
+    # Watching and collecting -------------------------------------------------------------------------------------
+
+    async def loans(self, borrower: Borrower) -> Sequence[Any]:
+        """The borrower's loans as monitoring sees them: days past due and class."""
+        found = await self.call("risk", "monitoring", "GET", f"/v1/borrowers/{borrower.borrower_id}/loans")
+        return list(found["loans"])
+
+    async def alerts(self, borrower: Borrower, **which: str) -> Sequence[Any]:
+        """The borrower's open alerts."""
+        found = await self.call("risk", "monitoring", "GET", "/v1/alerts", borrower_id=borrower.borrower_id, **which)
+        return list(found["alerts"])
+
+    async def case(self, borrower: Borrower) -> Any:
+        """The borrower's case. Raises Refused where there is none."""
+        return await self.call("collector", "collections", "GET", f"/v1/borrowers/{borrower.borrower_id}/case")
+
+    async def promises(self, loan: Loan, amount: str, due: date) -> None:
+        """The borrower promises a collector to pay."""
+        body = {"amount": amount, "currency": "CNY", "due_date": due.isoformat()}
+        await self.call("collector", "collections", "POST", f"/v1/loans/{loan.loan_id}/promises", body)
+        await self.settle()
+
+    async def promises_of(self, borrower: Borrower) -> Sequence[Any]:
+        """What the borrower promised, oldest first."""
+        path = f"/v1/borrowers/{borrower.borrower_id}/promises"
+        return list((await self.call("collector", "collections", "GET", path))["promises"])
+
+    async def reminders_sent(self) -> Any:
+        """One pass over the reminders that are due, at ten in the morning of today in Sichuan."""
+        at = f"{(await self.today()).isoformat()}T10:00:00+08:00"
+        sent = await self.call("operator", "collections", "POST", "/v1/reminders/dispatch", {"at": at})
+        await self.settle()
+        return sent
+
+    def mails_to(self, borrower: Borrower) -> Sequence[str]:
+        """The texts of what arrived at the borrower's address, oldest first."""
+        return [mail.get_content() for mail in self.mails if mail["X-Envelope-To"] == borrower.email]
+
+
+def statement(today: date, inflows: str) -> dict[str, Any]:
+    """Six months before today, all the same."""
+    first = add_months(today.replace(day=1), -6)
+    months = [
+        {"month": f"{add_months(first, n):%Y-%m}", "inflows": inflows, "outflows": "2000.00", "household": "4000.00"}
+        for n in range(6)
+    ]
+    balance = {"as_of": today.isoformat(), "cash": "8000.00", "property": "50000.00", "debts": "5000.00"}
+    return {
+        "currency": "CNY",
+        "source": "bank-account",
+        "months": months,
+        "balance": balance,
+        "years_in_business": 5,
+    }
