@@ -1,5 +1,5 @@
-"""Servers in containers, ours and those of testcontainers. Without a Docker engine these tests are skipped by name, in
-continuous integration too, which has none."""
+"""Servers in containers, ours and those of testcontainers. Where no Docker engine answers, as in continuous
+integration, ours run against a stand-in that starts processes, and what needs an engine is skipped by name."""
 
 import asyncio
 import base64
@@ -26,6 +26,7 @@ from shared.topics import LIFECYCLE
 from tests.integration.api.client import LOAN, ROLES, Client
 from tests.integration.api.test_process import serving
 from tests.integration.api.test_story import worker
+from tests.integration.docker_stand_in import on_the_path
 from tests.places import Place, new_place
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(900)]  # the first run fetches images
@@ -33,19 +34,31 @@ pytestmark = [pytest.mark.alone, pytest.mark.timeout(900)]  # the first run fetc
 KAFKA_SECONDS = 120
 
 
-@pytest.fixture(scope="module", autouse=True)
-def engine() -> None:
-    """Skip where no engine answers."""
-    if not engine_answers():
-        pytest.skip("no Docker engine answers: servers in containers were not run")
+ENGINE = engine_answers()
+with_an_engine = pytest.mark.skipif(not ENGINE, reason="no Docker engine answers: servers in containers were not run")
+
+
+@pytest.fixture(params=["engine", "stand-in"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A `docker` to talk to: the real one where it answers, and a stand-in everywhere."""
+    if request.param == "engine":
+        if not ENGINE:
+            pytest.skip("no Docker engine answers: servers in containers were not run")
+        yield "engine"
+        return
+    request.getfixturevalue("kafka_jars")
+    with on_the_path(tmp_path / "docker") as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        yield "stand-in"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
+def home(engine: str, tmp_path: Path) -> Iterator[Home]:
     """A home whose volumes are removed."""
     made = Home(tmp_path / "home")
     yield made
-    for server in ("postgres", "kafka"):
+    for server in ("postgres", "kafka") if engine == "engine" else ():
         name = docker._name(made, server)
         subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
         subprocess.run(["docker", "volume", "rm", "--force", name], capture_output=True, check=False)
@@ -111,6 +124,7 @@ async def place(containers: tuple[str, str], tmp_path: Path) -> AsyncIterator[Pl
         yield made
 
 
+@with_an_engine
 async def test_what_is_published_to_a_broker_in_a_container_is_in_the_books(place: Place) -> None:
     database = await connect(place.url("ledger_api"), place.api_schema)
     tokens = {role: await issue(database, name=role, role=role) for role in ROLES}
