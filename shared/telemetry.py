@@ -37,7 +37,7 @@ DECLARED: dict[str, Declared] = {}
 
 
 def counter(name: str, unit: str, meaning: str, *labels: str) -> Counter:
-    """Declare a count that only grows, for example `lendlog_ledger_duplicates_total` in events."""
+    """Declare a count that only grows, for example `lendlog_stream_duplicates_total` in events."""
     assert name.endswith("_total"), f"{name}: a counter's name ends in _total"
     _declare(name, "counter", unit, meaning, labels)
     return Counter(name, meaning, labels)

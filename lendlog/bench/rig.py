@@ -178,5 +178,5 @@ async def scrape(port: int) -> dict[str, float]:
             return str(answer.read().decode())
 
     text = await asyncio.to_thread(read)
-    found = re.findall(r'^lendlog_ledger_stage_seconds\{stage="(\w+)"\} (\S+)$', text, re.MULTILINE)
+    found = re.findall(r'^lendlog_stream_stage_seconds\{stage="(\w+)"\} (\S+)$', text, re.MULTILINE)
     return {stage: float(value) for stage, value in found}

@@ -16,14 +16,12 @@ from shared.errors import InvariantBroken
 from shared.events.envelope import BOOK, SCHEMA_BASE, Attributes, derived_event_id
 from shared.money import code_of, decimal_text
 from shared.partitioner import partition_for
-from shared.streams.dead_letters import dead_letter_headers
+from shared.streams.dead_letters import dead_letter as of_record
 from shared.streams.ports import Message, Record
 from shared.streams.unit import Parked
 
 _encode = msgspec.json.Encoder().encode
 SOURCE = "/ledger"
-DEAD_LETTER_BYTES_MAX = 7 << 20
-"""Of the record; with the added headers and the sealing it stays below the topics' `max.message.bytes`."""
 ENTRY, PARKED, UNPARKED, CLOSED = 0, 1, 2, 10
 """Indexes of derived ids: one event can give one of each for a loan, and a closed date for each target partition."""
 
@@ -170,13 +168,5 @@ def snapshot(loan: Loan, figures: str, open_day: int, partition: int, topics: To
 
 
 def dead_letter(record: Record, reason: str, topics: Topics) -> Message:
-    """An unreadable record with the headers of both Kafka Connect and Spring; whole, unless that is more than a message
-    may have: then without value, key and its own headers, which stay in the table `dead_letter`."""
-    size = len(record.value or b"") + len(record.key or b"")
-    size += sum(len(name) + len(content or b"") for name, content in record.headers)
-    if size > DEAD_LETTER_BYTES_MAX:
-        bare = Record(record.topic, record.partition, record.offset, record.timestamp, None, None)
-        headers = dead_letter_headers(bare, f"{reason} ({size} bytes, too large to send on)", topics.lifecycle)
-        return Message(topics.dead_letters, record.partition, None, None, headers)
-    headers = dead_letter_headers(record, reason, topics.lifecycle)
-    return Message(topics.dead_letters, record.partition, record.key, record.value, headers)
+    """An unreadable record of the log, whole."""
+    return of_record(record, reason, source=topics.lifecycle, topic=topics.dead_letters)

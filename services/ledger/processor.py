@@ -44,6 +44,11 @@ class LedgerPartition:
         """Loans changed by committed transactions since the snapshots were last taken."""
 
     @property
+    def cached_count(self) -> int:
+        """Loans in memory."""
+        return len(self.book.loans)
+
+    @property
     def open_day(self) -> int | None:
         """The open business date's ordinal."""
         return self.book.open_day
