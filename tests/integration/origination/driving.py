@@ -1,12 +1,13 @@
 """A lender's office in tests: the real API and worker, and what the ledger and monitoring would tell them."""
 
 import asyncio
+import contextlib
 import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -243,38 +244,46 @@ def alert(borrower_id: str, **changes: Any) -> Alert:
 
 
 @asynccontextmanager
-async def office(place: Place, log: Path) -> AsyncIterator[Office]:
-    """API in this process, worker as a process of its own, on the day OPENED."""
-    settings = place.settings("origination_api")
-    schema = SERVICE.schema(settings)
+async def worker(place: Place, service: str, log: Path) -> AsyncIterator[None]:
+    """A service's worker as a process of its own."""
     with log.open("ab") as file:
-        worker = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "services.origination.app",
-            env=place.environment("origination", LENDLOG_SESSION_SECONDS="1.5"),
+            f"services.{service}.app",
+            env=place.environment(service, LENDLOG_SESSION_SECONDS="1.5"),
             stdout=file,
             stderr=file,
             start_new_session=True,
         )
     try:
-        async with build(settings) as served:
-            assert served.relay is not None
-            relaying = asyncio.create_task(served.relay.run())
-            database = await connect(place.url("origination_api"), f"{schema}_api")
-            tokens = {role: await issue(database, name=role, role=role) for role in ROLES - {"applicant"}}
-            await database.close()
-            transport = httpx.ASGITransport(served.app, raise_app_exceptions=False)
+        yield
+        assert process.returncode is None, log.read_text()[-4000:]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), 15)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+@asynccontextmanager
+async def office(place: Place, log: Path) -> AsyncIterator[Office]:
+    """API in this process, worker as a process of its own; no business date yet."""
+    settings = place.settings("origination_api")
+    schema = SERVICE.schema(settings)
+    async with worker(place, "origination", log), build(settings) as served:
+        assert served.relay is not None
+        relaying = asyncio.create_task(served.relay.run())
+        database = await connect(place.url("origination_api"), f"{schema}_api")
+        tokens = {role: await issue(database, name=role, role=role) for role in ROLES - {"applicant"}}
+        await database.close()
+        transport = httpx.ASGITransport(served.app, raise_app_exceptions=False)
+        try:
             async with httpx.AsyncClient(transport=transport, base_url="http://origination") as http:
-                made = Office(place, http, tokens, schema)
-                await made.close(OPENED - timedelta(days=1))
-                yield made
+                yield Office(place, http, tokens, schema)
+        finally:
             served.relay.stop()
             await asyncio.wait_for(relaying, 10)
-    finally:
-        worker.terminate()
-        try:
-            await asyncio.wait_for(worker.wait(), 15)
-        except TimeoutError:
-            worker.kill()
-            await worker.wait()
