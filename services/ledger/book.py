@@ -206,8 +206,18 @@ class Book:
         folded.accruing = loan.accruing
         return folded, difference(new, old)
 
-    def _book(self, loan: Loan, lines: Journal, cause: Attributes, origin: Origin, derived: str) -> None:
-        """Postings, the changed loan and the derived event of one entry."""
+    def _book(
+        self,
+        loan: Loan,
+        lines: Journal,
+        cause: Attributes,
+        origin: Origin,
+        derived: str,
+        *,
+        figures_on: int | None = None,
+    ) -> None:
+        """Postings, the changed loan and the derived event of one entry. `figures_on`: the date on which the account is
+        told, after a closing the one that opens, since what fell due on the closed one is past due then."""
         assert self.open_day is not None
         loan.as_of = self.at
         rows = self.rows
@@ -216,8 +226,9 @@ class Book:
             rows.due.setdefault(loan.due[loan.fallen], {})[loan.number] = loan
         if lines:
             self._post(loan.number, lines, origin.offset)
-        figures = messages.account(loan, self.open_day)
-        rows.figures[loan.loan_id] = (loan, figures, self.open_day)
+        day = self.open_day if figures_on is None else figures_on
+        figures = messages.account(loan, day)
+        rows.figures[loan.loan_id] = (loan, figures, day)
         self.messages.append(
             messages.entry(loan, figures, lines, cause, self.open_day, self.partition, self.topics, derived)
         )
@@ -280,7 +291,7 @@ class Book:
         elif not fall_due(loan, before, lines):
             return
         move(loan, self.open_day, self.groups, self.rows.groups)
-        self._book(loan, lines, cause, origin, "ledger.InstalmentFellDue.v1")
+        self._book(loan, lines, cause, origin, "ledger.InstalmentFellDue.v1", figures_on=before)
 
     def finish_closing(self, event: BusinessDateClosed, offset: int, leaf: bytes) -> None:
         """After its last loan: the groups earn the day, the next calendar day opens, readers hear of it."""
