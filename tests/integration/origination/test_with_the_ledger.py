@@ -50,5 +50,6 @@ async def test_a_loan_that_was_repaid_here_counts_in_the_next_decision(
         standing = decision["standing"]
         assert (standing["loans_repaid"], standing["loans_open"], standing["outstanding"]) == (1, 0, "0.00")
         assert (standing["days_past_due"], standing["days_past_due_max"]) == (0, 6)
+        await lender.until("count(*) = 1 FROM application WHERE status = 'approved'")
         live, replayed = await lender.digests()
         assert live == replayed
