@@ -1,5 +1,6 @@
 """The figures that `run` and `status` show: from the books, by the reader's role, and from the broker's end offsets."""
 
+import importlib
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -9,11 +10,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from lendlog.platform import Platform
+from lendlog.services import OF_BORROWERS, of_borrowers, schemas_of
 from services.ledger.accounts import LOANS_RECEIVABLE, SUSPENSE
 from shared.database import connect
 from shared.money import code_of, decimal_text
 from shared.settings import ServiceSettings
-from shared.topics import LIFECYCLE
+from shared.topics import LIFECYCLE, Topic
 
 UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError)
 MARKERS_MAX = 16
@@ -42,6 +44,16 @@ FROM posting WHERE debit IN ($1, $2) OR credit IN ($1, $2) GROUP BY currency ORD
 """
 
 
+# Of a service of borrowers: how far it is, and what it has set aside.
+_OF_BORROWERS = """
+SELECT (SELECT coalesce(sum(events), 0) FROM position)::bigint AS events,
+       (SELECT count(*) FROM parked_subject) AS parked,
+       (SELECT count(*) FROM dead_letter) AS dead_letters,
+       (SELECT count(*) FROM conflict) AS conflicts,
+       (SELECT min(open_date)::text FROM position WHERE open_date > '0001-01-01') AS open_date
+"""
+
+
 @dataclass(slots=True)
 class Figures:
     """Amounts are decimal strings by currency code.
@@ -62,10 +74,14 @@ class Figures:
     conflicts: int = 0
     open_date: str | None = None
     halted: dict[str, str] = field(default_factory=dict)
+    services: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of the services of borrowers that run: lag, events, what is set aside, and what each counts of its own."""
 
     def document(self) -> dict[str, Any]:
-        """As it stands in `status --json`."""
-        return asdict(self)
+        """As it stands in `status --json`, the other services apart."""
+        document = asdict(self)
+        del document["services"]
+        return document
 
 
 class Collector:
@@ -75,8 +91,9 @@ class Collector:
         self._platform = platform
         self._names = ServiceSettings()
         self._connection: asyncpg.Connection | None = None
+        self._others: dict[str, asyncpg.Connection] = {}
         self._consumer: AIOKafkaConsumer | None = None
-        self._empty: dict[int, tuple[int, int]] = {}
+        self._empty: dict[TopicPartition, tuple[int, int]] = {}
         self._events: tuple[float, int] | None = None
         self._totals_due = 0.0
         self._totals: dict[str, Any] = {}
@@ -97,10 +114,11 @@ class Collector:
             return None
 
     async def close(self) -> None:
-        """Close both connections."""
-        connection, consumer = self._connection, self._consumer
+        """Close every connection."""
+        connections, consumer = [self._connection, *self._others.values()], self._consumer
         self._connection = self._consumer = None
-        if connection:
+        self._others = {}
+        for connection in filter(None, connections):
             connection.terminate()
         if consumer:
             await consumer.stop()
@@ -112,7 +130,7 @@ class Collector:
             )
         positions = await self._connection.fetch(_POSITIONS)
         figures = Figures(**dict(await self._connection.fetchrow(_EXCEPTIONS)))
-        figures.lag = await self._lag({row["partition"]: row["next_offset"] for row in positions})
+        figures.lag = await self._lag(LIFECYCLE, {row["partition"]: row["next_offset"] for row in positions})
         figures.events = sum(row["events"] for row in positions)
         figures.duplicates = sum(row["duplicates"] for row in positions)
         figures.halted = {str(row["partition"]): row["halted"] for row in positions if row["halted"]}
@@ -122,7 +140,23 @@ class Collector:
             await self._read_totals(self._connection)
         for name, value in self._totals.items():
             setattr(figures, name, value)
+        for service in self._platform.services:
+            if service in OF_BORROWERS:
+                figures.services[service] = await self._read_service(service)
         return figures
+
+    async def _read_service(self, service: str) -> dict[str, Any]:
+        """The figures of a service of borrowers."""
+        if service not in self._others:
+            schema = schemas_of(service, self._names).schema
+            self._others[service] = await connect(self._platform.url("reader"), schema, command_timeout=60)
+        connection = self._others[service]
+        rows = await connection.fetch(_POSITIONS)
+        lag = await self._lag(of_borrowers(service).inbox, {row["partition"]: row["next_offset"] for row in rows})
+        halted = {str(row["partition"]): row["halted"] for row in rows if row["halted"]}
+        common = dict(await connection.fetchrow(_OF_BORROWERS))
+        own = await importlib.import_module(f"services.{service}.queries").figures(connection)
+        return {"lag": lag, **common, "halted": halted, **own}
 
     async def _read_totals(self, connection: asyncpg.Connection) -> None:
         before = time.monotonic()
@@ -137,7 +171,7 @@ class Collector:
         took = time.monotonic() - before
         self._totals_due = time.monotonic() + max(TOTALS_SECONDS_MIN, 10 * took)
 
-    async def _lag(self, positions: dict[int, int]) -> int:
+    async def _lag(self, topic: Topic, positions: dict[int, int]) -> int:
         """Offsets between the positions and the broker's ends, where more than ends of transactions stand there."""
         if self._consumer is None:
             self._consumer = AIOKafkaConsumer(
@@ -147,31 +181,35 @@ class Collector:
                 request_timeout_ms=10_000,
             )
             await self._consumer.start()
-        topic = self._names.topic_prefix + LIFECYCLE.name
-        places = {partition: TopicPartition(topic, partition) for partition in positions}
-        found = await self._consumer.end_offsets(list(places.values()))
-        gaps = {p: (positions[p], found[place]) for p, place in places.items() if found[place] > positions[p]}
-        small = {p: gap for p, gap in gaps.items() if gap[1] - gap[0] <= MARKERS_MAX and self._empty.get(p) != gap}
+        name = self._names.topic_prefix + topic.name
+        wanted = {TopicPartition(name, partition): position for partition, position in positions.items()}
+        found = await self._consumer.end_offsets(list(wanted))
+        gaps = {place: (position, found[place]) for place, position in wanted.items() if found[place] > position}
+        small = {
+            place: gap
+            for place, gap in gaps.items()
+            if gap[1] - gap[0] <= MARKERS_MAX and self._empty.get(place) != gap
+        }
         if small:
-            self._empty |= await self._without_record(self._consumer, topic, small)
-        return sum(end - position for p, (position, end) in gaps.items() if self._empty.get(p) != (position, end))
+            self._empty |= await self._without_record(self._consumer, small)
+        return sum(end - start for place, (start, end) in gaps.items() if self._empty.get(place) != (start, end))
 
     async def _without_record(
-        self, consumer: AIOKafkaConsumer, topic: str, gaps: dict[int, tuple[int, int]]
-    ) -> dict[int, tuple[int, int]]:
+        self, consumer: AIOKafkaConsumer, gaps: dict[TopicPartition, tuple[int, int]]
+    ) -> dict[TopicPartition, tuple[int, int]]:
         """Those of the gaps that hold no record: the consumer's position moves past them and gives nothing."""
-        places = {TopicPartition(topic, partition): gap for partition, gap in gaps.items()}
+        places = dict(gaps)
         consumer.assign(list(places))
         for place, (position, _) in places.items():
             consumer.seek(place, position)
-        empty: dict[int, tuple[int, int]] = {}
+        empty: dict[TopicPartition, tuple[int, int]] = {}
         deadline = time.monotonic() + MARKERS_SECONDS_MAX
         while places and time.monotonic() < deadline:
             for place in await consumer.getmany(timeout_ms=100):
                 places.pop(place, None)
             for place, gap in list(places.items()):
                 if await consumer.position(place) >= gap[1]:
-                    empty[place.partition] = places.pop(place)
+                    empty[place] = places.pop(place)
         consumer.unsubscribe()
         return empty
 

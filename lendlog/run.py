@@ -91,8 +91,18 @@ def _summary(document: dict[str, Any]) -> str:
     return (
         f"lag={ledger['lag']} events={ledger['events']} rate={ledger['events_per_second']} loans={ledger['loans']}"
         f" outstanding={outstanding} suspense={suspense} parked={ledger['parked_loans']}"
-        f" dead_letters={ledger['dead_letters']} conflicts={ledger['conflicts']} halted={len(ledger['halted'])}{tail}"
+        f" dead_letters={ledger['dead_letters']} conflicts={ledger['conflicts']} halted={len(ledger['halted'])}"
+        f"{_of_services(document['services'])}{tail}"
     )
+
+
+def _of_services(services: dict[str, dict[str, Any]]) -> str:
+    """` | service name=figure …` of each, without what is nothing."""
+    parts = []
+    for service, figures in services.items():
+        shown = [f"{name}={value}" for name, value in figures.items() if value and not isinstance(value, dict | str)]
+        parts.append(f" | {service} " + (" ".join(shown) or "idle"))
+    return "".join(parts)
 
 
 def _line(text: str) -> None:

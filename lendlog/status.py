@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -59,7 +60,7 @@ async def running_platform(settings: PlatformSettings) -> Platform:
 
 
 def document_of(running: Platform, figures: Figures | None) -> dict[str, Any]:
-    """The JSON document of `status`; `ledger` is null without services, or while a server is away."""
+    """The JSON document of `status`; `ledger` and `services` are null while none runs or a server is away."""
     run = RunFile.load(running.home.run_file) or running.run
     apis = [f"{name}-api" for name in running.services]
     addresses = {name: run.addresses[name] for name in (*apis, "metrics", "kafka", "postgres") if name in run.addresses}
@@ -73,6 +74,7 @@ def document_of(running: Platform, figures: Figures | None) -> dict[str, Any]:
             for name, i in run.processes.items()
         ],
         "ledger": figures.document() if figures else None,
+        "services": figures.services if figures else None,
     }
 
 
@@ -93,12 +95,23 @@ def lines(document: dict[str, Any]) -> list[tuple[str, str]]:
             ("duplicates", str(ledger["duplicates"])),
             ("halted", ", ".join(f"partition {p}: {why}" for p, why in ledger["halted"].items()) or "none"),
         ]
+    for service, figures in (document["services"] or {}).items():
+        rows.append((service, ", ".join(_words(figures))))
     addresses = {name: " ".join(a) if isinstance(a, list) else str(a) for name, a in document["addresses"].items()}
     for process in document["processes"]:
         state = f"process {process['pid']}" if process["alive"] else "down"
         times = f"restarted {process['restarts']}x" if process["restarts"] else ""
         rows.append((process["name"], ", ".join(filter(None, (addresses.pop(process["name"], ""), state, times)))))
     return rows + list(addresses.items())
+
+
+def _words(figures: dict[str, Any]) -> Iterator[str]:
+    """A service's figures: its lag and events always, of the others what is not nothing."""
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key}: {one}" for key, one in value.items())  # noqa: PLW2901 - as text
+        if value or name in ("lag", "events"):
+            yield f"{value} {name.replace('_', ' ')}" if isinstance(value, int) else f"{name.replace('_', ' ')} {value}"
 
 
 def _amounts(amounts: dict[str, str]) -> str:

@@ -221,3 +221,19 @@ def _loan_view(row: Any, closed: date | None) -> dict[str, Any]:
 
 def _iso(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
+
+
+async def figures(connection: Any) -> dict[str, Any]:
+    """Counts for `status`: borrowers, loans, alerts that are open or acknowledged by severity, red ones that block."""
+    severities = {row["severity"]: row["count"] for row in await connection.fetch(_BY_SEVERITY)}
+    counts = await connection.fetchrow(_COUNTS)
+    return {"borrowers": counts["borrowers"], "alerts": severities, "blocking_alerts": counts["blocking"]}
+
+
+_BY_SEVERITY = """
+SELECT severity, count(*) FROM alert WHERE status IN ('open', 'acknowledged') GROUP BY severity ORDER BY severity
+"""
+_COUNTS = """
+SELECT (SELECT count(*) FROM borrower) AS borrowers,
+       (SELECT count(*) FROM alert WHERE blocks AND status IN ('open', 'acknowledged', 'snoozed')) AS blocking
+"""

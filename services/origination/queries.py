@@ -114,3 +114,16 @@ async def seen(
 async def standing_at(pool: Any, status: str, limit: int) -> list[dict[str, Any]]:
     """Applications at a status, the longest first."""
     return [dict(row) for row in await pool.fetch(_WORK_LIST, status, limit)]
+
+
+async def figures(connection: Any) -> dict[str, Any]:
+    """Counts for `status`: borrowers, applications by status, borrowers whom a red alert blocks."""
+    by_status = {row["status"]: row["count"] for row in await connection.fetch(_BY_STATUS)}
+    counts = await connection.fetchrow(_COUNTS)
+    return {"parties": counts["parties"], "applications": by_status, "blocked_borrowers": counts["blocked"]}
+
+
+_BY_STATUS = "SELECT status, count(*) FROM application GROUP BY status ORDER BY status"
+_COUNTS = """
+SELECT (SELECT count(*) FROM party) AS parties, (SELECT count(DISTINCT subject) FROM block) AS blocked
+"""
