@@ -12,7 +12,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from lendlog.servers import kafka, postgres
 from lendlog.servers.home import Home
@@ -35,7 +35,6 @@ ENGINE_SECONDS = 10
 CONFINED = ("--cap-drop=ALL", "--security-opt=no-new-privileges", "--log-driver=none")
 # The client, which is attached, has the output; without a driver the engine keeps no second copy of it.
 
-Asked = Literal["embedded", "docker"]
 Server = TypeVar("Server", Postgres, Kafka)
 
 
@@ -51,7 +50,7 @@ def engine_answers() -> bool:
     return answer.returncode == 0 and bool(answer.stdout.strip())
 
 
-def postgres_server(home: Home, *, port: int, asked: Asked | None = None) -> Postgres:
+def postgres_server(home: Home, *, port: int, asked: str = "") -> Postgres:
     """The database server of this home: embedded, unless Docker is asked for, has its data, or is all that there is.
 
     Raises MissingPrecondition where it would leave data behind, or where what is asked for is not to be had.
@@ -64,7 +63,7 @@ def postgres_server(home: Home, *, port: int, asked: Asked | None = None) -> Pos
     return _chosen(home, port, Postgres, DockerPostgres, embedded_runs, asked)
 
 
-def kafka_server(home: Home, *, port: int, asked: Asked | None = None) -> Kafka:
+def kafka_server(home: Home, *, port: int, asked: str = "") -> Kafka:
     """The broker of this home, likewise."""
 
     def embedded_runs() -> None:
@@ -82,8 +81,10 @@ def _chosen(
     embedded: Callable[..., Server],
     docker: Callable[..., Server],
     embedded_runs: Callable[[], None],
-    asked: Asked | None,
+    asked: str,
 ) -> Server:
+    if asked not in ("", "embedded", "docker"):
+        raise MissingPrecondition(f"LENDLOG_SERVERS is {asked!r}: set it to embedded or docker, or unset it.")
     server = embedded(home, port=port)
     folder = home.path / server.name
     if (folder / MARKER).exists():
@@ -104,7 +105,7 @@ def _chosen(
     try:
         embedded_runs()
     except MissingPrecondition:
-        if asked is None and engine_answers():
+        if not asked and engine_answers():
             return docker(home, port=port)
     return server  # whose start says what is missing
 

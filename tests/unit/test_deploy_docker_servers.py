@@ -193,6 +193,8 @@ def test_embedded_servers_come_first_and_docker_where_java_or_maven_is_missing(
 ) -> None:
     assert kafka_server(home, port=0).__class__ is Kafka
     assert kafka_server(home, port=0, asked="docker").__class__ is DockerKafka
+    with pytest.raises(MissingPrecondition, match="LENDLOG_SERVERS is 'podman'"):
+        kafka_server(home, port=0, asked="podman")
     monkeypatch.delenv("LENDLOG_KAFKA_JARS", raising=False)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nothing"))
     assert kafka_server(home, port=0).__class__ is DockerKafka
