@@ -22,6 +22,7 @@ from shared.streams.fold import Context
 
 THRESHOLDS = "monitoring.thresholds.v1"
 COMBINED = "combined-signs"
+LATE_DATA = "late data"
 MONTHS_MAX = 26
 """Months that one closing catches up, for a borrower who was parked; the account of earlier ones is let go."""
 
@@ -130,7 +131,7 @@ def _judge_again(borrower: Borrower, day: date, context: Context) -> None:
             changed, one.x, latest = changed or x != one.x, x, value or latest
         if changed:
             run = levels.again(rule, chart)
-            _follow(borrower, rule, chart, run, latest, day, "late data", rules, context)
+            _follow(borrower, rule, chart, run, latest, day, LATE_DATA, rules, context)
     _combine(borrower, day, rules, context)
 
 
@@ -155,30 +156,41 @@ def _follow(
             _tell_level(
                 borrower, rule, chart, last.level, day, f"{why}: {month_text(last.month)}", rules, inputs, context
             )
-    known = alerts.find(borrower, rule.code)
     covered = rule.code == loans.TREND and alerts.find_any(borrower, loans.PAST_DUE)
     if run.now.up and last is not None and not covered:
-        level = shown(last.level)
         alerts.raise_alert(
             borrower,
             context,
             indicator=rule.code,
             severity=_severity(rule, last),
             day=day,
-            reason=f"{rule.code} {shown(last.figure)} {rule.unit} above {level} {rule.unit} ({month_text(last.month)})",
+            reason=_reason(rule, last),
             rule=rules.rule(rule.code),
-            inputs={"level": level, **inputs},
+            inputs={"level": shown(last.level), **inputs},
         )
-    elif known is not None and not run.now.up:
-        raised = known.inputs.get("month")
-        never = why == "late data" and not any(
-            verdict.crossed for verdict in run.verdicts if raised is None or month_text(verdict.month) >= str(raised)
-        )
-        reason = f"{why}: {month_text(last.month)} " if last is not None else f"{why} "
-        if never:
-            alerts.end(borrower, context, known, "superseded", f"{reason}would not have been raised")
-        else:
-            alerts.end(borrower, context, known, "resolved", f"{reason}is back below its level")
+    elif not run.now.up:
+        _end(borrower, rule, run, why, context)
+
+
+def _reason(rule: Soft, last: levels.Verdict) -> str:
+    told, bound, name = last.figure, last.level, "level"
+    if last.x > rule.ceiling:
+        told, bound, name = last.x, rule.ceiling, "ceiling"
+    month = month_text(last.month)
+    return f"{rule.code}: {shown(told)} {rule.unit} in {month}, above its {name} of {shown(bound)} {rule.unit}"
+
+
+def _end(borrower: Borrower, rule: Soft, run: levels.Run, why: str, context: Context) -> None:
+    """The indicator is back below its level: resolved, or superseded where no month since it was raised crossed it."""
+    known = alerts.find(borrower, rule.code)
+    if known is None:
+        return
+    raised = str(known.inputs.get("month", ""))
+    crossed = any(verdict.crossed for verdict in run.verdicts if month_text(verdict.month) >= raised)
+    if why == LATE_DATA and not crossed:
+        alerts.end(borrower, context, known, "superseded", f"{why}: it would not have been raised")
+    else:
+        alerts.end(borrower, context, known, "resolved", f"{why}: it is back below its level")
 
 
 def _severity(rule: Soft, last: levels.Verdict) -> Severity:

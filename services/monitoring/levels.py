@@ -3,7 +3,8 @@
 1. The usual: the borrower's own mean and variance, shrunk to the peers' (n/(n+k)), theirs to the policy's.
 2. EWMA of x less the market's shift, from the usual mean, with the exact limits of each step. Source: domain rule
    "small shift": z_i = lam x + (1-lam) z, limit = mean + L sd sqrt(lam/(2-lam) (1-(1-lam)^(2i))).
-3. The level = clamp(floor, limit + shift, ceiling). A value above the ceiling counts at once, whatever was usual.
+3. The level = clamp(floor, limit + shift, ceiling). A value above the ceiling counts at once, whatever was usual, and
+   as no more than the ceiling in the EWMA.
 4. k of the last n months above the level raise; below `clear` x level for `hold` months clears: hysteresis.
 5. What crossed teaches nothing, and while in alert nothing is learned: a slow decline must not become the usual. What
    is learned counts as no more than two standard deviations from the usual: one wild month must not widen the limits.
@@ -85,7 +86,8 @@ def run(rule: Soft, before: Standing, observed: list[Observed]) -> Run:
 def _step(rule: Soft, old: Standing, peers: Observed, x: Decimal) -> tuple[Standing, Verdict]:
     mean, sd = usual(rule, old, peers)
     steps = old.steps + 1
-    z = kept(ewma(old.z if old.steps else mean, x - peers.shift, rule.lam))
+    counted = min(x, rule.ceiling) - peers.shift  # more would only keep the alert up when all is well again
+    z = kept(ewma(old.z if old.steps else mean, counted, rule.lam))
     limit = mean + ewma_half_width(sd, lam=rule.lam, width=rule.width, step=steps)
     adaptive = old.adaptive if old.up else kept(limit)
     level, figure = clamp(rule, adaptive + peers.shift), kept(z + peers.shift)
@@ -96,7 +98,7 @@ def _step(rule: Soft, old: Standing, peers: Observed, x: Decimal) -> tuple[Stand
     recent = [*old.recent, int(crossed)][-rule.of :] if not changed else []
     n, own_mean, squares = old.n, old.mean, old.squares
     if not crossed and not old.up:
-        n, own_mean, squares = _learn(rule, old, max(mean - 2 * sd, min(mean + 2 * sd, x - peers.shift)))
+        n, own_mean, squares = _learn(rule, old, max(mean - 2 * sd, min(mean + 2 * sd, counted)))
     now = Standing(
         n=n,
         mean=own_mean,

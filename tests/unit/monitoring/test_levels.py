@@ -65,8 +65,8 @@ def test_a_small_shift_takes_two_of_three_months_to_be_confirmed() -> None:
 
 
 def test_beyond_the_ceiling_one_month_is_enough() -> None:
-    assert ups(FALL, months(0, 0, 81)) == [False, False, True]
-    assert ups(FALL, months(0, 0, 80)) == [False, False, False]
+    assert ups(FALL, months(0, 0, int(FALL.ceiling) + 1)) == [False, False, True]
+    assert ups(FALL, months(0, 0, int(FALL.ceiling))) == [False, False, False]
 
 
 def test_an_alert_clears_only_well_below_its_level() -> None:
@@ -75,6 +75,12 @@ def test_an_alert_clears_only_well_below_its_level() -> None:
     assert level is not None
     high, between, low = level.level + 1, level.level - 1, level.level / 2
     assert ups(DORMANCY, months(high, between, between, low)) == [True, True, True, False]
+
+
+def test_what_is_well_again_is_seen_within_months_however_bad_it_was() -> None:
+    trend = rules_on(AS_OF).of("late-trend")
+    assert trend is not None
+    assert ups(trend, months(0, 31, 62, 93, 240, *[0] * 6))[4:] == [True] * 5 + [False] * 2
 
 
 def test_an_alert_stays_for_its_minimum_time() -> None:
