@@ -33,6 +33,7 @@ run: setup
 
 generate: setup
 	$(BIN)/python -m lendlog.generate
+	$(BIN)/python -m lendlog.dashboard
 
 # The data in .lendlog (or LENDLOG_HOME) stays.
 clean:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import json
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,13 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
+from lendlog.servers.docker import kafka_server, postgres_server
 from lendlog.servers.home import AlreadyRunning, Home
-from lendlog.servers.kafka import Kafka
-from lendlog.servers.postgres import ADMINISTRATOR, Postgres
-from lendlog.servers.processes import Spec, free_port, inherited
+from lendlog.servers.postgres import ADMINISTRATOR
+from lendlog.servers.processes import Spec, inherited
 from lendlog.servers.provision import SITE, provision_schemas, register_tokens
 from lendlog.servers.runfile import RunFile, end_survivors
 from lendlog.servers.supervisor import Supervisor, report
+from lendlog.service_processes import Process, place, write_targets
 from lendlog.services import SERVICES, schemas_of
 from shared.errors import MissingPrecondition
 from shared.settings import PlatformSettings, ServiceSettings
@@ -122,10 +122,10 @@ async def platform(
     """
     async with _supervised(settings, say) as (running, supervisor):
         await provision(running)
-        processes = _place(running, settings)
+        processes = place(running.run.addresses, settings)
         running.run.state = "running"
         supervisor.start_services(_specs(running, processes))
-        _write_targets(running, processes)
+        write_targets(running.home.path / "prometheus-targets.json", processes)
         if wait:
             await until_ready(running, say)
         yield running
@@ -211,59 +211,12 @@ async def _start_servers(settings: PlatformSettings, supervisor: Supervisor) -> 
         parts = urlsplit(settings.postgres_url.get_secret_value())
         addresses["postgres"] = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     else:
-        await supervisor.start_server(Postgres(home, port=settings.postgres_port))
+        await supervisor.start_server(postgres_server(home, port=settings.postgres_port, asked=settings.servers))
     if settings.kafka_bootstrap:
         addresses["kafka"] = settings.kafka_bootstrap
     else:
-        await supervisor.start_server(Kafka(home, port=settings.kafka_port))
+        await supervisor.start_server(kafka_server(home, port=settings.kafka_port, asked=settings.servers))
     supervisor.run.write()
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """A service process: its name, the module that it runs, its database role, its port."""
-
-    name: str
-    service: str
-    module: str
-    role: str
-    port: int
-
-
-def _place(running: Platform, settings: PlatformSettings) -> list[Process]:
-    """The processes of the chosen services, each with a free port; their addresses go into the run file."""
-    taken: list[int] = []
-
-    def port(preferred: int) -> int:
-        taken.append(free_port(preferred, taken))
-        return taken[-1]
-
-    processes, metrics = [], list[str]()
-    for number, service in enumerate(SERVICES):
-        if service not in settings.service_names():
-            continue
-        api = Process(
-            f"{service}-api",
-            service,
-            f"services.{service}.api",
-            f"{service}_api",
-            port(_nth(settings.api_port, number)),
-        )
-        processes.append(api)
-        running.run.addresses[api.name] = f"http://127.0.0.1:{api.port}"
-        for index in range(1, (settings.ledger_workers if service == "ledger" else 1) + 1):
-            name = f"{service}-worker-{index}" if service == "ledger" else f"{service}-worker"
-            first = settings.metrics_port
-            worker = Process(name, service, f"services.{service}.app", service, port(_nth(first, len(metrics))))
-            processes.append(worker)
-            metrics.append(f"http://127.0.0.1:{worker.port}/metrics")
-    running.run.addresses["metrics"] = metrics
-    return processes
-
-
-def _nth(first: int, n: int) -> int:
-    """The n-th port from `first`; 0 stays any free one."""
-    return first + n if first else 0
 
 
 def _specs(running: Platform, processes: Sequence[Process]) -> dict[str, Callable[[], Spec]]:
@@ -275,18 +228,6 @@ def _specs(running: Platform, processes: Sequence[Process]) -> dict[str, Callabl
         return Spec(process.name, (sys.executable, "-m", process.module), log, running.home.path, environment)
 
     return {process.name: functools.partial(build, process) for process in processes}
-
-
-def _write_targets(running: Platform, processes: Sequence[Process]) -> None:
-    """What Prometheus scrapes, for its file_sd_configs (deploy/prometheus/)."""
-    targets = [
-        {
-            "targets": [f"127.0.0.1:{process.port}"],
-            "labels": {"service": process.service, "process": process.name},
-        }
-        for process in processes
-    ]
-    (running.home.path / "prometheus-targets.json").write_text(json.dumps(targets, indent=1) + "\n")
 
 
 async def until_ready(running: Platform, say: Callable[[str], None] = report) -> bool:

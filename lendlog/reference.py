@@ -16,6 +16,7 @@ DECLARING = (
     "shared.streams.command_outbox",
     "shared.streams.merger",
     "shared.streams.worker_metrics",
+    "lendlog.auditor",
     "services.monitoring.metrics",
     "services.collections.metrics",
 )

@@ -65,6 +65,9 @@ class PlatformSettings(BaseSettings):
     """postgresql:// URL of an administrator who may create roles and a database; absent: the embedded server."""
     kafka_bootstrap: str | None = None
     """host:port of a running broker; absent: the embedded one."""
+    servers: str = ""
+    """Where servers come from that no address names: `embedded` or `docker`; empty: embedded ones where they can run,
+    else from Docker where an engine answers."""
     services: str = "ledger,origination,monitoring,collections"
     """Which services to run."""
     ledger_workers: int = Field(default=2, ge=1, le=64)

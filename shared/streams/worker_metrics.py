@@ -61,6 +61,8 @@ def refresh(processor: Processor, relays: Mapping[int, PartitionRelay], exported
         setattr(exported, name, getattr(now, name))
     for stage, seconds in now.seconds.items():
         STAGE_SECONDS.labels(stage).set(seconds)
+    for one in (POSITION, EPOCH, PARKED, CACHED, RELAY_BACKLOG):
+        one.clear()  # a partition that another worker owns by now is that one's to tell of
     HALTED.set(len(processor.halted))
     CLAIMED.set(len(processor.owned))
     for partition, owned in processor.owned.items():
