@@ -23,7 +23,7 @@ class Process:
 
 
 def place(addresses: dict[str, Any], settings: PlatformSettings) -> list[Process]:
-    """The processes of the chosen services, each with a free port; their addresses go into the run file's `addresses`."""
+    """The processes of the chosen services, each with a free port; `addresses` of the run file gets where they are."""
     taken: list[int] = []
 
     def port(preferred: int) -> int:
