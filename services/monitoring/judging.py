@@ -10,6 +10,7 @@ from services.monitoring.state import (
     Borrower,
     Chart,
     Observed,
+    Party,
     Standing,
     month_end,
     month_of,
@@ -70,15 +71,19 @@ def _season(borrower: Borrower, month: int, context: Context) -> Decimal | None:
 
 
 def _tell(borrower: Borrower, month: int, context: Context) -> None:
-    """Give the peers this month's values."""
+    """Give the peers this month's values: as no more than the ceiling, so that one member is not all of them. Borrowers
+    of whom nothing is known are nobody's peers."""
     note_open_lateness(borrower, month)
+    if borrower.party == Party():
+        return
     segment, season = borrower.party.segment, _season(borrower, month, context)
     for rule in rules_on(month_end(month)).soft:
         value = indicators.observe(rule.code, borrower, month, season)
         if value is not None:
             chart = borrower.charts.get(rule.code)
             calm = chart is None or not (chart.now.up or (chart.level is not None and value.x > chart.level))
-            peers.tell(context.group, rule.code, segment, month, value.x, calm=calm)
+            x = min(value.x, rule.ceiling)
+            peers.tell(context.group, rule.code, segment, month, x, calm=calm)
     index = indicators.season_index(borrower.series, month)
     if index is not None:
         peers.tell_season(context.group, segment, month, index)
