@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("lendlog.status", "Show the figures of what runs; starts nothing."),
     "bench": ("lendlog.bench.command", "Measure what the platform does on this machine."),
     "import": ("lendlog.berka_command", "Enter a published data set by the ledger's own commands."),
+    "simulate": ("lendlog.simulate_command", "Let a simulated lender live on the real services."),
     "loan": ("lendlog.loan_command", "Show a loan as the books have it."),
     "portfolio": ("lendlog.portfolio_command", "Show portfolio at risk, classes and concentration."),
     "contact": ("lendlog.contact_command", "Ask the contact gate."),

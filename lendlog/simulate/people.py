@@ -10,7 +10,7 @@ from lendlog.simulate.chance import chance
 Verdict = Literal["approve", "decline"]
 ALERTS_A_DAY = 40
 """What the risk desk looks at in a day at most."""
-CASES_A_DAY = 25
+CASES_A_DAY = 8
 """What the collectors work in a day at most."""
 RISK_ABOVE = 500_000_00
 """From this amount on head office decides (the credit policy's authority); in minor units."""
@@ -78,13 +78,15 @@ class Talk:
     promise: tuple[int, date] | None = None
     """What the borrower promises (minor units), and for when."""
     says: Literal["nothing", "dispute", "hardship"] = "nothing"
+    again_days: int = 3
+    """After so many days the case comes up again, if it is still open."""
 
 
 def on_case(seed: int, borrower: Borrower, past_due: int, day: date) -> Talk:
     """What comes of calling a borrower today."""
     draw = chance(seed, "talk", borrower.number, day.isoformat())
     if draw.random() < (0.6 if borrower.habit in ("sinking", "recovering") else 0.3):
-        return Talk("unanswered")
+        return Talk("unanswered", again_days=draw.randrange(1, 4))
     luck = draw.random()
     if luck < 0.02:
         return Talk("answered", says="dispute")
@@ -92,4 +94,4 @@ def on_case(seed: int, borrower: Borrower, past_due: int, day: date) -> Talk:
         return Talk("answered", says="hardship")
     if luck < 0.75:
         return Talk("answered", (past_due, day + timedelta(days=draw.randrange(2, 12))))
-    return Talk("answered")
+    return Talk("answered", again_days=draw.randrange(4, 9))
