@@ -2,31 +2,76 @@
 
 import asyncio
 import contextlib
+import os
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from lendlog.figures import Collector
 from lendlog.platform import Platform, platform, until_ready
+from lendlog.services import SERVICES
 from lendlog.signals import Stopped, run_to_end
 from lendlog.status import document_of, lines
 from shared.settings import PlatformSettings
 
+DEMO = ("--loans", "30", "--months", "6", "--seed", "1")
+"""What the demo simulates: a few minutes of work."""
 SCREEN_SECONDS = 1.0
 LINE_SECONDS = 5.0
 
 
-def command() -> None:
+def command(
+    demo: Annotated[
+        bool, typer.Option(help="Show a simulated lender, in a home of its own, as long as there is no book.")
+    ] = True,
+) -> None:
     """Bring everything up; Ctrl-C or SIGTERM ends services, then broker, then database."""
+    settings = PlatformSettings()
+    shown = demo_home(settings) if demo else None
     with contextlib.suppress(Stopped):
-        run_to_end(_run(PlatformSettings()))
+        run_to_end(_run(settings if shown is None else settings.model_copy(update={"home": shown}), demo=bool(shown)))
 
 
-async def _run(settings: PlatformSettings) -> None:
+def demo_home(settings: PlatformSettings) -> Path | None:
+    """Where a simulated lender is shown instead of nothing: beside a home that nobody named and that holds no database
+    yet, on embedded servers, with all services. The home itself stays empty. None: run what was asked for."""
+    usual = PlatformSettings.model_fields["home"].default
+    asked = settings.home != usual or settings.postgres_url or settings.kafka_bootstrap or settings.servers
+    if asked or settings.service_names() != SERVICES or (settings.home / "postgres").exists():
+        return None
+    return settings.home / "demo"
+
+
+async def _simulate(home: Path) -> None:
+    """A small simulated lender in the demo's home, by the command itself; says how it ended."""
+    log = home / "logs" / "simulate.log"
+    with log.open("ab") as file:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "lendlog", "simulate", *DEMO),
+            env={**os.environ, "LENDLOG_HOME": str(home)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    try:
+        code = await process.wait()
+        _line("the simulated lender has lived its months" if code == 0 else f"the simulation ended early; see {log}")
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+
+
+async def _run(settings: PlatformSettings, *, demo: bool = False) -> None:
     console = Console()
+    if demo:
+        _line(f"no book yet: a simulated lender is shown, in {settings.home}; your own book: `lendlog run --no-demo`")
     _line("starting servers and services; the first start fetches Apache Kafka")
     async with platform(settings, wait=False, say=_line) as running, asyncio.TaskGroup() as tasks:
         for name, address in running.run.addresses.items():
@@ -34,10 +79,12 @@ async def _run(settings: PlatformSettings) -> None:
                 _line(f"{name}: {address if isinstance(address, str) else ' '.join(address)}")
         _line(f"API tokens: {running.home.path / 'tokens.json'}; logs: {running.home.logs}")
         tasks.create_task(_say_when_ready(running))
-        if console.is_terminal:
-            await _screen(running, console)
-        else:
-            await _plain(running)
+        simulation = tasks.create_task(_simulate(running.home.path)) if demo else None
+        try:
+            await (_screen(running, console) if console.is_terminal else _plain(running))
+        finally:
+            if simulation is not None:
+                simulation.cancel()
 
 
 async def _say_when_ready(running: Platform) -> None:

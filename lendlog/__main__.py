@@ -1,0 +1,5 @@
+"""`python -m lendlog` is `lendlog`."""
+
+from lendlog.cli import main
+
+main()
