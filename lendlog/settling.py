@@ -72,25 +72,28 @@ class Settling:
 
     async def _taking_in(self, service: str) -> str | None:
         topic = LIFECYCLE if service == "ledger" else of_borrowers(service).inbox
-        for row in await self._connections[service].fetch(_WORKERS):
+        rows = await self._connections[service].fetch(_WORKERS)
+        for row in rows:
             where = f"partition {row['partition']} of {service}"
             if row["halted"]:
                 raise MissingPrecondition(f"{where} stopped: {row['halted']}")
             if row["unpublished"]:
                 return f"{where} has something to send on"
-            name = self._settings.topic_prefix + topic.name
-            if await self._log.first_from(name, row["partition"], row["next_offset"]) is not None:
-                return f"{where} has something to take in"
-        return None
+        name = self._settings.topic_prefix + topic.name
+        unread = await self._log.first_unread({(name, row["partition"]): row["next_offset"] for row in rows})
+        return None if unread is None else f"partition {unread[1]} of {service} has something to take in"
 
     async def _copying(self, service: str) -> str | None:
         """What the service's merger has still to copy."""
         prefix = self._settings.topic_prefix
         offsets = await self._admin.list_consumer_group_offsets(f"{prefix}{service}-merger")
         copied = {(at.topic, at.partition): max(found.offset, 0) for at, found in offsets.items()}
-        for topic in of_borrowers(service).inbox.copies:
-            for partition in range(self._settings.partitions):
-                start = copied.get((prefix + topic.name, partition), 0)
-                if await self._log.first_from(prefix + topic.name, partition, start) is not None:
-                    return f"partition {partition} of {topic.name} has something to copy for {service}"
-        return None
+        places = [
+            (prefix + topic.name, partition)
+            for topic in of_borrowers(service).inbox.copies
+            for partition in range(self._settings.partitions)
+        ]
+        unread = await self._log.first_unread({place: copied.get(place, 0) for place in places})
+        if unread is None:
+            return None
+        return f"partition {unread[1]} of {unread[0].removeprefix(prefix)} has something to copy for {service}"

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -25,6 +25,8 @@ PUBLISH_SECONDS = 30.0
 ABORT_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
 READ_SECONDS = 10.0
+MARKERS_MS = 20
+"""A fetch of markers alone wakes nobody: how long to wait before looking how far it has led."""
 
 
 class KafkaLog:
@@ -49,6 +51,7 @@ class KafkaLog:
             isolation_level="read_committed",
             request_timeout_ms=int(READ_SECONDS * 1000),
             max_partition_fetch_bytes=MESSAGE_BYTES_MAX,
+            fetch_max_wait_ms=MARKERS_MS,
         )
         try:
             await consumer.start()
@@ -90,7 +93,33 @@ class KafkaLog:
             except KafkaError as error:
                 raise RetryableError(f"{at.topic}[{at.partition}] can't be read at {offset}: {error!r}") from error
             finally:
-                self._consumer.unsubscribe()
+                # Not unsubscribed: aiokafka's fetcher ends for good where it finds no subscription at all.
+                self._consumer.pause(at)
+
+    async def first_unread(self, offsets: Mapping[tuple[str, int], int]) -> tuple[str, int] | None:
+        """One of these (topic, partition) that has a committed record at or after its offset; None: only markers. All
+        are read at once, since each reading of markers alone takes its wait."""
+        asked = {TopicPartition(*at): offset for at, offset in offsets.items()}
+        try:
+            async with self._lock, asyncio.timeout(READ_SECONDS):
+                firsts = await self._consumer.beginning_offsets(list(asked))
+                ends = await self._consumer.end_offsets(list(asked))
+                behind = {at: max(offset, firsts[at]) for at, offset in asked.items() if offset < ends[at]}
+                return await self._any_of(behind, ends) if behind else None
+        except (KafkaError, TimeoutError) as error:
+            raise RetryableError(f"What is unread can't be found out: {error!r}") from error
+
+    async def _any_of(self, starts: dict[Any, int], ends: dict[Any, int]) -> tuple[str, int] | None:
+        try:
+            self._consumer.assign(list(starts))
+            for at, start in starts.items():
+                self._consumer.seek(at, start)
+            while any([await self._consumer.position(at) < ends[at] for at in starts]):
+                if found := await self._consumer.getmany(timeout_ms=MARKERS_MS, max_records=1):
+                    return next((at.topic, at.partition) for at in found)
+            return None
+        finally:
+            self._consumer.pause(*starts)
 
     async def _bounds(self, at: TopicPartition) -> tuple[int, int]:
         try:

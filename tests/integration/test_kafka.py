@@ -110,6 +110,8 @@ async def test_a_log_that_has_just_been_read_is_closed_at_once(place: Place, pub
         reader = KafkaLog(place.kafka_bootstrap)
         await reader.start()
         assert [await reader.first_from(topic, partition, 1) for partition in range(2)] == [None, None]
+        assert await reader.first_unread({(topic, 0): 1, (topic, 1): 1, (topic, 2): 0}) is None
+        assert await reader.first_unread({(topic, 0): 1, (topic, 1): 0}) == (topic, 1)
         _, hanging = await asyncio.wait({asyncio.create_task(reader.stop())}, timeout=5)
         assert not hanging
 
