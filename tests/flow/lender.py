@@ -5,7 +5,7 @@ Everything is real: four services' processes, Apache Kafka, PostgreSQL, an SMTP 
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -127,13 +127,13 @@ class Lender:
         assert audit.ok, audit.document()
         for service in services:
             live = await self.digest(service)
-            again = await replay_service(self.platform, service, batch=1000, processes=2)
+            again = await replay_service(self.platform, service, batch=1000, processes=1)
             assert again["digest"] == live["digest"], f"{service}: live {live}, replayed {again}"
 
 
-async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 30.0) -> Any:
+async def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     """What the condition gives once it is true; for what does not show in positions (a mail that arrives)."""
     async with asyncio.timeout(seconds):
-        while not (found := await condition()):  # noqa: ASYNC110 - what it waits for has no event
+        while not (found := condition()):  # noqa: ASYNC110 - what it waits for has no event
             await asyncio.sleep(0.05)
         return found

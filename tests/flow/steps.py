@@ -3,11 +3,14 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from lendlog.signals_publishing import SignalPublisher
 from shared.calendar import add_months
-from tests.flow.lender import Lender
+from shared.events.envelope import Data, Envelope, new_event_id
+from shared.settings import ServiceSettings
+from tests.flow.lender import Lender, Refused
 
 DOCUMENTS = {
     "consumer-equal-instalment": ("identity", "income-proof"),
@@ -48,8 +51,8 @@ class Office(Lender):
 
     # Asking for a loan -------------------------------------------------------------------------------------------
 
-    async def registered(self, *consents: str, **differently: str) -> Borrower:
-        """A shop in Sichuan whose owner agreed to automated decisions, and to whatever else is named."""
+    async def registered(self, *, agreed: Sequence[str] = ("automated-decision",), **differently: str) -> Borrower:
+        """A shop in Sichuan whose owner agreed to automated decisions, or to what is named."""
         email = f"{uuid.uuid4().hex}@example.com"
         party = {
             "kind": "person",
@@ -68,14 +71,10 @@ class Office(Lender):
             {"party": party | differently, "personal": {"name": "Wang Xiaoming", "contacts": {"email": email}}},
         )
         borrower = Borrower(made["borrower_id"], email)
-        for purpose in ("automated-decision", *consents):
-            await self.consents(borrower, purpose)
+        for purpose in agreed:
+            body = {"purpose": purpose, "evidence": "store/consent"}
+            await self.call("officer", "origination", "POST", f"/v1/parties/{borrower.borrower_id}/consents", body)
         return borrower
-
-    async def consents(self, borrower: Borrower, purpose: str) -> None:
-        """The borrower agrees to one more purpose."""
-        body = {"purpose": purpose, "evidence": "store/consent"}
-        await self.call("officer", "origination", "POST", f"/v1/parties/{borrower.borrower_id}/consents", body)
 
     async def application(
         self,
@@ -172,14 +171,44 @@ class Office(Lender):
         found = await self.call("risk", "monitoring", "GET", f"/v1/borrowers/{borrower.borrower_id}/loans")
         return list(found["loans"])
 
+    async def hears(self, kind: type[Envelope], borrower: Borrower, data: Data) -> str:
+        """The outside tells something about a borrower; the event's id."""
+        event_id = new_event_id()
+        told = kind.model_validate(
+            {
+                "id": event_id,
+                "source": "/registers",
+                "subject": borrower.borrower_id,
+                "time": datetime.now(UTC),
+                "data": data,
+            }
+        )
+        publisher = SignalPublisher(self.platform.kafka_bootstrap, ServiceSettings())
+        await publisher.start()
+        try:
+            await publisher.publish([told])
+        finally:
+            await publisher.stop()
+        await self.settle()
+        return event_id
+
     async def alerts(self, borrower: Borrower, **which: str) -> Sequence[Any]:
         """The borrower's open alerts."""
         found = await self.call("risk", "monitoring", "GET", "/v1/alerts", borrower_id=borrower.borrower_id, **which)
         return list(found["alerts"])
 
     async def case(self, borrower: Borrower) -> Any:
-        """The borrower's case. Raises Refused where there is none."""
-        return await self.call("collector", "collections", "GET", f"/v1/borrowers/{borrower.borrower_id}/case")
+        """The borrower's case, or None where there never was one."""
+        try:
+            return await self.call("collector", "collections", "GET", f"/v1/borrowers/{borrower.borrower_id}/case")
+        except Refused as refused:
+            if refused.rule != "unknown-case":
+                raise
+            return None
+
+    async def next_case(self) -> Any:
+        """A collector takes the first case of the queue that nobody has."""
+        return await self.call("collector", "collections", "POST", "/v1/queue/next")
 
     async def promises(self, loan: Loan, amount: str, due: date) -> None:
         """The borrower promises a collector to pay."""
