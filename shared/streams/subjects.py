@@ -18,6 +18,7 @@ from shared.streams.dead_letters import dead_letter, dead_letter_headers
 from shared.streams.fold import Context, Fold
 from shared.streams.inbox_reading import read
 from shared.streams.intake import Hold, Intake, Item, Origin, decode
+from shared.streams.ordered_state import require_ordered
 from shared.streams.ports import Message, Record
 from shared.streams.unit import Parked, Unit
 
@@ -291,25 +292,3 @@ class _Undoing:
             partition = self.partition
             partition.states[self.subject] = partition._decode_state(self.before)  # noqa: SLF001 - the same module
             del partition.context.messages[self.messages :], partition.context.puts[self.puts :]
-
-
-def require_ordered(*types: type[Any]) -> None:
-    """Refuse state types with sets: the order of their strings differs from process to process, and so would digests.
-    Dictionaries keep the order in which they were filled, which is that of the inbox."""
-    found = msgspec.inspect.multi_type_info(types)
-    seen = set[int]()
-
-    def look(part: Any) -> None:
-        if id(part) in seen:
-            return
-        seen.add(id(part))
-        if isinstance(part, msgspec.inspect.SetType | msgspec.inspect.FrozenSetType):
-            raise TypeError("a state may hold no set: use a sorted list, or a dict")
-        for name in getattr(part, "__struct_fields__", ()):
-            value = getattr(part, name)
-            for one in value if isinstance(value, tuple) else (value,):
-                if isinstance(one, msgspec.inspect.Type | msgspec.inspect.Field):
-                    look(one)
-
-    for part in found:
-        look(part)
