@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from lendlog.signals_publishing import SignalPublisher
@@ -76,6 +76,18 @@ class Office(Lender):
             await self.call("officer", "origination", "POST", f"/v1/parties/{borrower.borrower_id}/consents", body)
         return borrower
 
+    async def withdraws(self, borrower: Borrower, purpose: str) -> None:
+        """The borrower takes a consent back."""
+        path = f"/v1/parties/{borrower.borrower_id}/consents/{purpose}/withdrawal"
+        await self.call("officer", "origination", "POST", path, {})
+        await self.settle()
+
+    async def stand_by_each_other(self, *members: Borrower) -> None:
+        """A joint-liability group."""
+        body = {"members": [member.borrower_id for member in members]}
+        await self.call("officer", "origination", "POST", "/v1/groups", body)
+        await self.settle()
+
     async def application(
         self,
         borrower: Borrower,
@@ -145,6 +157,11 @@ class Office(Lender):
         """The application as it stands."""
         return await self.call("auditor", "origination", "GET", f"/v1/applications/{application_id}")
 
+    async def reasons(self, application_id: str) -> Sequence[str]:
+        """What was against an application, worst first."""
+        decision = (await self.of_application(application_id))["decision"]
+        return [reason["code"] for reason in decision["reasons"]]
+
     # Paying ------------------------------------------------------------------------------------------------------
 
     async def pays(self, loan: Loan, amount: str) -> str:
@@ -179,7 +196,7 @@ class Office(Lender):
                 "id": event_id,
                 "source": "/registers",
                 "subject": borrower.borrower_id,
-                "time": datetime.now(UTC),
+                "time": f"{await self.today()}T08:00:00Z",
                 "data": data,
             }
         )
@@ -191,6 +208,10 @@ class Office(Lender):
             await publisher.stop()
         await self.settle()
         return event_id
+
+    async def indicators(self, borrower: Borrower) -> Any:
+        """The borrower's indicators, and the signals that did not count."""
+        return await self.call("risk", "monitoring", "GET", f"/v1/borrowers/{borrower.borrower_id}/indicators")
 
     async def alerts(self, borrower: Borrower, **which: str) -> Sequence[Any]:
         """The borrower's open alerts."""
@@ -206,9 +227,18 @@ class Office(Lender):
                 raise
             return None
 
-    async def next_case(self) -> Any:
-        """A collector takes the first case of the queue that nobody has."""
-        return await self.call("collector", "collections", "POST", "/v1/queue/next")
+    async def history(self, case: Any) -> Sequence[Any]:
+        """The events that changed a case, oldest first, each with its cause."""
+        path = f"/v1/cases/{case['case_id']}/history"
+        return list((await self.call("collector", "collections", "GET", path))["history"])
+
+    async def queue(self) -> Sequence[Any]:
+        """The open cases in the order in which they are worked."""
+        return list((await self.call("collector", "collections", "GET", "/v1/queue", limit="500"))["cases"])
+
+    async def takes(self, case: Any) -> None:
+        """A collector takes a case: nobody else gets it meanwhile."""
+        await self.call("collector", "collections", "POST", f"/v1/cases/{case['case_id']}/lease")
 
     async def promises(self, loan: Loan, amount: str, due: date) -> None:
         """The borrower promises a collector to pay."""
