@@ -38,8 +38,8 @@ def value(borrower: Borrower, indicator: str, year: int, month: int) -> Decimal 
 
 
 def test_what_comes_in_on_the_account_of_loan_5314_dries_up_after_the_grant(borrowers: dict[str, Borrower]) -> None:
-    """Granted on 1993-07-05, and the first instalments were not paid. From August to December nothing but the bank's own
-    interest comes in, 190.60 a month; the mean of the four months before was 15,330.45."""
+    """Granted on 1993-07-05, and the first instalments were not paid. From August to December nothing but the bank's
+    own interest comes in, 190.60 a month; the mean of the four months before was 15,330.45."""
     borrower = borrowers[borrower_id(ACCOUNT_OF_5314)]
     falls = [value(borrower, "inflow-fall", 1993, month) for month in (8, 9, 10, 11, 12)]
     assert falls == [Decimal(text) for text in ("98.76", "98.45", "98.15", "97.80", "97.53")]
