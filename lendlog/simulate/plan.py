@@ -69,7 +69,7 @@ class Plan:
     def arrivals(self, day: date, under_way: int) -> list[Borrower]:
         """Who comes on a day. `under_way`: loans paid out and applications not ended: who is declined is replaced.
 
-        A joint-liability group comes together.
+        A joint-liability group comes together, and only while there is room for all of it.
         """
         length = max(1, int((add_months(FIRST, self.months) - FIRST).days * GRANTING))
         passed = (day - FIRST).days + 1
@@ -78,13 +78,15 @@ class Plan:
         wanted = min(self.loans, -(-self.loans * passed // length)) - under_way
         found: list[Borrower] = []
         while len(found) < wanted:
-            found.append(self._come())
+            found.append(self._come(self.loans - under_way - len(found)))
             while found[-1].group is not None and self._next % GROUP_SIZE:
-                found.append(self._come())
+                found.append(self._come(GROUP_SIZE))
         return found
 
-    def _come(self) -> Borrower:
-        borrower = make_borrower(self.seed, self._next)
+    def _come(self, room: int) -> Borrower:
+        """The next borrower; the next groups stay away if there is no room for them."""
+        while (borrower := make_borrower(self.seed, self._next)).group is not None and room < GROUP_SIZE:
+            self._next += GROUP_SIZE
         self._next += 1
         return borrower
 

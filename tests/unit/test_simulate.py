@@ -147,6 +147,14 @@ def test_a_group_comes_whole_and_shares_trade_and_region() -> None:
     assert all(len({(one.trade, one.region) for one in members}) == 1 for members in whole)
 
 
+@pytest.mark.parametrize("loans", [1, 3, 8, 41])
+def test_no_more_loans_are_granted_than_asked_for(loans: int) -> None:
+    plan, granted = Plan(7, loans, 6), 0
+    for day in plan.days():
+        granted += len(plan.arrivals(day, granted))
+    assert granted == loans
+
+
 def test_who_is_declined_is_replaced_until_the_loans_are_there() -> None:
     plan, granted, came = Plan(3, 40, 12), 0, 0
     for day in plan.days():
