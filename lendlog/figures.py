@@ -210,7 +210,7 @@ class Collector:
             for place, gap in list(places.items()):
                 if await consumer.position(place) >= gap[1]:
                     empty[place] = places.pop(place)
-        consumer.unsubscribe()
+        consumer.pause(*gaps)  # not unsubscribed: aiokafka's fetcher ends for good where it finds no subscription
         return empty
 
     def _rate(self, events: int) -> float:
