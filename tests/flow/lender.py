@@ -4,10 +4,13 @@ Everything is real: four services' processes, Apache Kafka, PostgreSQL, an SMTP 
 """
 
 import asyncio
+import contextlib
+import os
+import signal
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -19,9 +22,14 @@ from lendlog.settling import Settling
 from lendlog.verify_command import verify_books
 from shared.database import connect
 from shared.settings import ServiceSettings
+from tests.flow.mailbox import Mailbox
 
+T = TypeVar("T")
 SETTLE_SECONDS = 120.0
 """For a machine with much else to do."""
+POLL_SECONDS = 0.05
+AGAIN = (502, 503, 504)
+"""Answers of a service that is not ready."""
 
 
 class Refused(AssertionError):
@@ -37,26 +45,32 @@ class Refused(AssertionError):
 class Lender:
     """Speaks to the running platform."""
 
-    def __init__(self, platform: Platform, http: httpx.AsyncClient, mails: list[Any]) -> None:
+    def __init__(self, platform: Platform, http: httpx.AsyncClient, mailbox: Mailbox) -> None:
         self.platform = platform
         self.http = http
-        self.mails = mails
-        """Messages that the SMTP server took, newest last (email.message.EmailMessage, with `to` of the envelope)."""
+        self.mailbox = mailbox
+        self.calls = 0
+        """How many requests have been made."""
         self.tokens = platform.tokens()
         self.settling: Settling | None = None
 
     async def call(self, role: str, service: str, method: str, path: str, body: Any = None, **query: str) -> Any:
-        """One request as a role; the answer's document. Raises Refused."""
-        answer = await self.http.request(
-            method,
-            f"{self.platform.api_url(service)}{path}",
-            json=body,
-            params=query,
-            headers={
-                "authorization": f"Bearer {self.tokens[role]}",
-                **({"idempotency-key": str(uuid.uuid4())} if method == "POST" else {}),
-            },
-        )
+        """One request as a role; the answer's document. Raises Refused.
+
+        Who gets no answer asks again with the same key, as any caller should: what was done is not done twice.
+        """
+        headers = {"authorization": f"Bearer {self.tokens[role]}"}
+        if method == "POST":
+            headers["idempotency-key"] = str(uuid.uuid4())
+        url = f"{self.platform.api_url(service)}{path}"
+        async with asyncio.timeout(SETTLE_SECONDS):
+            while True:
+                self.calls += 1
+                with contextlib.suppress(httpx.TransportError):
+                    answer = await self.http.request(method, url, json=body, params=query, headers=headers)
+                    if answer.status_code not in AGAIN:
+                        break
+                await asyncio.sleep(POLL_SECONDS)
         if answer.status_code >= 400:
             raise Refused(answer.status_code, answer.json())
         return answer.json()
@@ -100,6 +114,22 @@ class Lender:
         if self.settling is not None:
             await self.settling.__aexit__()
 
+    @property
+    def processes(self) -> set[str]:
+        """The names of the services' processes."""
+        return set(self.platform.run.processes) - {"postgres", "kafka"}
+
+    def kill(self, process: str) -> None:
+        """SIGKILL a process; the supervisor starts it again."""
+        os.kill(self.platform.run.processes[process].pid, signal.SIGKILL)
+
+    async def killing(self, process: str, step: Coroutine[Any, Any, T]) -> T:
+        """Go through a step, and kill a process once the step's first request is under way."""
+        before, under_way = self.calls, asyncio.create_task(step)
+        await until(lambda: self.calls > before)
+        self.kill(process)
+        return await under_way
+
     async def rows(self, service: str, query: str, *arguments: Any) -> list[dict[str, Any]]:
         """What a service keeps, by the reader's role."""
         connection = await connect(self.platform.url("reader"), schemas_of(service, ServiceSettings()).schema)
@@ -125,15 +155,17 @@ class Lender:
         finally:
             await connection.close()
         assert audit.ok, audit.document()
-        for service in services:
-            live = await self.digest(service)
-            again = await replay_service(self.platform, service, batch=1000, processes=1)
-            assert again["digest"] == live["digest"], f"{service}: live {live}, replayed {again}"
+        await asyncio.gather(*(self._replays_itself(service) for service in services))
+
+    async def _replays_itself(self, service: str) -> None:
+        live = await self.digest(service)
+        again = await replay_service(self.platform, service, batch=1000, processes=1)
+        assert again["digest"] == live["digest"], f"{service}: live {live}, replayed {again}"
 
 
 async def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     """What the condition gives once it is true; for what does not show in positions (a mail that arrives)."""
     async with asyncio.timeout(seconds):
         while not (found := condition()):  # noqa: ASYNC110 - what it waits for has no event
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(POLL_SECONDS)
         return found

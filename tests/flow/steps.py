@@ -79,7 +79,8 @@ class Office(Lender):
     async def withdraws(self, borrower: Borrower, purpose: str) -> None:
         """The borrower takes a consent back."""
         path = f"/v1/parties/{borrower.borrower_id}/consents/{purpose}/withdrawal"
-        await self.call("officer", "origination", "POST", path, {})
+        body = {"purpose": purpose, "evidence": "store/withdrawal"}
+        await self.call("officer", "origination", "POST", path, body)
         await self.settle()
 
     async def stand_by_each_other(self, *members: Borrower) -> None:
@@ -181,6 +182,12 @@ class Office(Lender):
         """The loan as the books have it."""
         return await self.call("auditor", "ledger", "GET", f"/v1/loans/{loan.loan_id}")
 
+    async def booked(self, loan: Loan) -> Sequence[str]:
+        """The types of what was booked for the loan, oldest first, without what the days brought."""
+        found = await self.call("auditor", "ledger", "GET", f"/v1/loans/{loan.loan_id}/entries")
+        types = [entry["type"] for entry in found["entries"]]
+        return [one for one in types if one != "ledger.BusinessDateClosed.v1"]
+
     # Watching and collecting -------------------------------------------------------------------------------------
 
     async def loans(self, borrower: Borrower) -> Sequence[Any]:
@@ -206,12 +213,15 @@ class Office(Lender):
             await publisher.publish([told])
         finally:
             await publisher.stop()
-        await self.settle()
         return event_id
 
     async def indicators(self, borrower: Borrower) -> Any:
         """The borrower's indicators, and the signals that did not count."""
         return await self.call("risk", "monitoring", "GET", f"/v1/borrowers/{borrower.borrower_id}/indicators")
+
+    async def why_alert(self, alert: Any) -> Any:
+        """The chain of events behind an alert."""
+        return await self.call("risk", "monitoring", "GET", f"/v1/alerts/{alert['alert_id']}/why")
 
     async def alerts(self, borrower: Borrower, **which: str) -> Sequence[Any]:
         """The borrower's open alerts."""
@@ -258,9 +268,14 @@ class Office(Lender):
         await self.settle()
         return sent
 
+    async def contacts(self, borrower: Borrower) -> Sequence[Any]:
+        """Whatever was tried to reach the borrower, the latest first."""
+        path = f"/v1/borrowers/{borrower.borrower_id}/contacts"
+        return list((await self.call("collector", "collections", "GET", path))["contacts"])
+
     def mails_to(self, borrower: Borrower) -> Sequence[str]:
         """The texts of what arrived at the borrower's address, oldest first."""
-        return [mail.get_content() for mail in self.mails if mail["X-Envelope-To"] == borrower.email]
+        return self.mailbox.to(borrower.email)
 
 
 def statement(today: date, inflows: str) -> dict[str, Any]:

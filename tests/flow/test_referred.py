@@ -28,6 +28,7 @@ async def test_two_people_decide_and_a_red_alert_holds_the_money_until_it_is_rel
     # When the register says that the shop lost its licence, then nobody can pay out
     record = PublicRecord(kind="licence-lost", count=1, observed_on=await lender.today())
     await lender.hears(RecordFound, borrower, record)
+    await lender.settle()
     [alert] = await lender.alerts(borrower)
     assert (alert["indicator"], alert["severity"], alert["blocks"]) == ("record-licence-lost", "red", True)
     with pytest.raises(Refused) as blocked:
