@@ -130,14 +130,6 @@ class Lender:
         self.kill(process)
         return await under_way
 
-    async def rows(self, service: str, query: str, *arguments: Any) -> list[dict[str, Any]]:
-        """What a service keeps, by the reader's role."""
-        connection = await connect(self.platform.url("reader"), schemas_of(service, ServiceSettings()).schema)
-        try:
-            return [dict(row) for row in await connection.fetch(query, *arguments)]
-        finally:
-            await connection.close()
-
     async def digest(self, service: str) -> dict[str, Any]:
         """The digest of what a service keeps."""
         connection = await connect(self.platform.url("reader"), schemas_of(service, ServiceSettings()).schema)
