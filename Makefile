@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 STAMP := .venv/lendlog.stamp
 
-.PHONY: setup check test run generate clean
+.PHONY: setup check test test-ops run generate clean
 
 setup: $(STAMP)
 
@@ -26,7 +26,11 @@ check: setup
 # Tests marked `alone` come last, see tests/conftest.py. ARGS="-k name" narrows. LENDLOG_BERKA: the folder of the
 # Berka bank data, by default ../shared/data/berka.
 test: setup
-	$(BIN)/pytest --durations=15 $(ARGS)
+	$(BIN)/pytest --durations=15 -m "not ops" $(ARGS)
+
+# Compose's processes, Prometheus, servers from Docker, a whole simulation: minutes, and more than one installation.
+test-ops: setup
+	$(BIN)/pytest --durations=5 -m ops $(ARGS)
 
 run: setup
 	@exec $(BIN)/lendlog run

@@ -40,6 +40,8 @@ class KafkaLog:
         self._bootstrap = bootstrap
         self._lock = asyncio.Lock()
         self._consumer: Any = None
+        self._markers: dict[TopicPartition, tuple[int, int]] = {}
+        """Ranges that were found to hold nothing but markers, which they do for ever."""
 
     async def start(self) -> None:
         """Connect. Raises RetryableError when no broker answers."""
@@ -104,8 +106,12 @@ class KafkaLog:
             async with self._lock, asyncio.timeout(READ_SECONDS):
                 firsts = await self._consumer.beginning_offsets(list(asked))
                 ends = await self._consumer.end_offsets(list(asked))
-                behind = {at: max(offset, firsts[at]) for at, offset in asked.items() if offset < ends[at]}
-                return await self._any_of(behind, ends) if behind else None
+                gaps = {at: (max(offset, firsts[at]), ends[at]) for at, offset in asked.items() if offset < ends[at]}
+                gaps = {at: gap for at, gap in gaps.items() if self._markers.get(at) != gap}
+                found = await self._any_of({at: start for at, (start, _) in gaps.items()}, ends) if gaps else None
+                if found is None:
+                    self._markers |= gaps
+                return found
         except (KafkaError, TimeoutError) as error:
             raise RetryableError(f"What is unread can't be found out: {error!r}") from error
 

@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(STORY_SECONDS))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def mailbox() -> Iterator[Mailbox]:
     """An SMTP server; services find it by LENDLOG_SMTP_URL."""
     one = Mailbox()
@@ -37,7 +37,7 @@ def mailbox() -> Iterator[Mailbox]:
     one.stop()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def running(
     tmp_path_factory: pytest.TempPathFactory, kafka_jars: Path, mailbox: Mailbox
 ) -> AsyncIterator[Platform]:

@@ -3,10 +3,13 @@
 from collections import Counter
 from datetime import timedelta
 
+import pytest
+
 from tests.flow.lender import until
 from tests.flow.steps import Office
 
 
+@pytest.mark.ops
 async def test_every_process_killed_once_nothing_lost_nothing_twice_nobody_reminded_twice(lender: Office) -> None:
     restarts = Counter(lender.platform.run.restarts)
 

@@ -21,7 +21,7 @@ from tests.faults.ledger_run import produce
 from tests.places import Place
 from tests.waiting import until
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.ops]
 PARTITIONS = 2
 
 

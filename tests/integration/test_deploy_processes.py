@@ -29,7 +29,7 @@ from tests.deployed import DEPLOY, REPOSITORY
 from tests.integration.test_deploy_prometheus import ask, chosen, programs, prometheus
 from tests.waiting import until
 
-pytestmark = [pytest.mark.servers, pytest.mark.alone]
+pytestmark = [pytest.mark.servers, pytest.mark.alone, pytest.mark.ops]
 
 __all__ = ["programs"]
 CONTAINERS: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())["services"]

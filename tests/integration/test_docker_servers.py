@@ -29,7 +29,7 @@ from tests.integration.api.test_story import worker
 from tests.integration.docker_stand_in import on_the_path
 from tests.places import Place, new_place
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(900)]  # the first run fetches images
+pytestmark = [pytest.mark.alone, pytest.mark.ops, pytest.mark.timeout(900)]  # the first run fetches images
 
 KAFKA_SECONDS = 120
 

@@ -26,7 +26,7 @@ from lendlog.servers.runfile import MARKER, Identity, RunFile, end_survivors
 from services.ledger.schema import create_books
 from shared.errors import MissingPrecondition
 from shared.streams.topic_admin import ensure_topics, verify_topics
-from shared.topics import LIFECYCLE
+from shared.topics import LEDGER_TOPICS, LIFECYCLE
 from tests.places import SITE, Place
 
 FOREVER = (sys.executable, "-c", "import time; time.sleep(600)")
@@ -268,9 +268,9 @@ async def test_the_database_holds_hashes_of_tokens_only(place: Place) -> None:
 @pytest.mark.servers
 async def test_a_topic_that_differs_is_refused(place: Place) -> None:
     bootstrap, prefix = place.kafka_bootstrap, place.prefix
-    assert await ensure_topics(bootstrap, prefix=prefix) == []
+    assert await ensure_topics(bootstrap, prefix=prefix, topics=LEDGER_TOPICS) == []
     with pytest.raises(MissingPrecondition, match="has 8 partitions, not 4"):
-        await verify_topics(bootstrap, prefix=prefix, partitions=4)
+        await verify_topics(bootstrap, prefix=prefix, topics=LEDGER_TOPICS, partitions=4)
     with pytest.raises(MissingPrecondition, match=r"retention\.ms=-1, not 5"):
         await verify_topics(bootstrap, prefix=prefix, topics=[replace(LIFECYCLE, settings={"retention.ms": "5"})])
     with pytest.raises(MissingPrecondition, match="is missing: run `lendlog run`"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.servers, pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.servers, pytest.mark.alone, pytest.mark.ops, pytest.mark.timeout(600)]
 
 LENDLOG = (sys.executable, "-c", "from lendlog.cli import main; main()")
 ASKED = ("simulate", "--loans", "8", "--months", "1")

@@ -36,12 +36,12 @@ def references(node: Any) -> list[str]:
 
 
 def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
-    document = asyncapi()
+    document, files = asyncapi(), pages()
     assert document["channels"].keys() == {topic.name for topic in TOPICS}
     for reference in references(document):
         target: Any = document
         if reference.startswith("./"):
-            assert reference.removeprefix("./") in pages()
+            assert reference.removeprefix("./") in files
             continue
         for token in reference.removeprefix("#/").split("/"):
             target = target[token]
