@@ -220,6 +220,7 @@ def foreign(kind: str, loan_id: str, data: dict[str, Any]) -> bytes:
     return json.dumps(event).encode()
 
 
+@pytest.mark.ops
 def test_a_command_starts_the_servers_that_it_needs_and_leaves_none(tmp_path: Path, kafka_jars: Path) -> None:
     desk = Desk(tmp_path / "home")
     empty = desk.call("digest")

@@ -126,6 +126,7 @@ async def test_two_people_release_at_once_and_one_wins(monitoring: Monitoring, t
     assert await monitoring.replayed(1) == live
 
 
+@pytest.mark.ops
 async def test_a_killed_worker_says_everything_once_and_a_replay_is_the_same(
     monitoring: Monitoring, tmp_path: Path
 ) -> None:
