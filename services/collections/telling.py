@@ -7,7 +7,7 @@ from services.collections import case, reminders
 from services.collections.state import Borrower, Loan, Promise, Reminder
 from services.collections.strategy import ReminderRule, strategy_on
 from shared.events import collections as events
-from shared.events.envelope import Envelope, derived_event_id
+from shared.events.envelope import Envelope
 from shared.money import decimal_text
 from shared.streams.fold import Context
 
@@ -26,7 +26,7 @@ def settle(state: Borrower, as_of: date, context: Context) -> None:
     state.as_of = as_of
     state.reminders = [one for one in state.reminders if reminders.still_due(state, one, as_of + timedelta(days=1))]
     changed = False
-    for kind in case.review(state, as_of, strategy_on(as_of), next_id(context)):
+    for kind in case.review(state, as_of, strategy_on(as_of), context.next_id()):
         assert state.case is not None
         event_id = context.emit(CASES, state.borrower_id, kind, case.document(state, state.case))
         note(state, event_id, kind.model_fields["type"].default, state.case.reason, context)
@@ -41,14 +41,6 @@ def snapshot(state: Borrower, context: Context) -> None:
     document = case.document(state, state.case)
     data = events.CaseSnapshot(case=document, partition=context.partition, taken_by=state.case.taken_by)
     context.snapshot(QUEUES, state.case.case_id, data)
-
-
-def next_id(context: Context) -> str:
-    """The id that the next event emitted gets: what it opens is called by it."""
-    assert context.cause is not None
-    return derived_event_id(
-        context.cause.id, context.partition, f"{context.service}/{context.subject}", context.emitted
-    )
 
 
 def note(state: Borrower, event_id: str, kind: str, reason: str, context: Context) -> None:
@@ -86,7 +78,7 @@ def remind(state: Borrower, loan: Loan, rule: ReminderRule, due: date, on: date,
     reminders.remember(loan, rule, due)
     amount = loan.past_due if rule.kind == "t+1" else None
     until = due + timedelta(days=rule.to_day)
-    one = Reminder(next_id(context), loan.loan_id, rule.kind, due, on, until, amount, loan.currency)
+    one = Reminder(context.next_id(), loan.loan_id, rule.kind, due, on, until, amount, loan.currency)
     data = events.Reminder(
         reminder_id=one.reminder_id,
         borrower_id=state.borrower_id,

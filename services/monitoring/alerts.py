@@ -10,7 +10,7 @@ from typing import Literal
 from services.monitoring.policy import SEVERITIES
 from services.monitoring.state import Alert, Borrower
 from shared.events import monitoring
-from shared.events.envelope import Envelope, derived_event_id
+from shared.events.envelope import Envelope
 from shared.events.monitoring import Action, Inputs, Severity
 from shared.streams.fold import Context
 
@@ -52,7 +52,7 @@ def raise_alert(
             _escalate(borrower, context, known, severity, reason, rule, inputs)
         return known
     alert = Alert(
-        alert_id=next_event_id(context),
+        alert_id=context.next_id(),
         indicator=indicator,
         about=about,
         loan_id=loan_id,
@@ -67,13 +67,6 @@ def raise_alert(
     borrower.alerts[alert.alert_id] = alert
     _tell(borrower, context, alert, monitoring.AlertRaised, reason)
     return alert
-
-
-def next_event_id(context: Context) -> str:
-    """The id that the next event of the context will have; an alert is named by the event that raised it."""
-    cause = context.cause
-    assert cause is not None
-    return derived_event_id(cause.id, context.partition, f"{context.service}/{context.subject}", context.emitted)
 
 
 def _escalate(

@@ -85,15 +85,19 @@ class Context:
     emitted: int = 0
     """Events that this cause has given for this subject so far."""
 
+    def next_id(self) -> str:
+        """The id that the next event emitted gets: what it opens may be called by it."""
+        assert self.cause is not None
+        return derived_event_id(self.cause.id, self.partition, f"{self.service}/{self.subject}", self.emitted)
+
     def emit(self, topic: str, key: str, kind: type[Envelope], data: Data, *, effective: date | None = None) -> str:
         """Derive an event from the cause and send it to `topic` (its name in the map), keyed and named by `key`.
 
         Its id is a hash of cause, partition, service, subject and number, its time is the cause's: a replay, and a
         relay that publishes twice, give the same event. Returns the id.
         """
-        cause = self.cause
+        cause, event_id = self.cause, self.next_id()
         assert cause is not None
-        event_id = derived_event_id(cause.id, self.partition, f"{self.service}/{self.subject}", self.emitted)
         self.emitted += 1
         name: str = kind.model_fields["type"].default
         event = kind(
