@@ -12,7 +12,8 @@ from uuid import NAMESPACE_URL, uuid5
 from lendlog.berka_files import CURRENCY, rows
 from services.ledger.commands.model import CloseDate, Command, ConcludeContract, Disburse, OpenBook, ReceivePayment
 from shared.errors import MissingPrecondition
-from shared.events.origination import Contract, Terms
+from shared.events.origination import Contract
+from shared.events.terms import Terms
 from shared.money import decimal_text
 
 DUE_DAY = 12

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from lendlog.berka import plan, read
 from lendlog.berka_files import CURRENCY
 from lendlog.berka_signals import Signal, read_signals
-from services.ledger.accounts import CASH, LOANS_RECEIVABLE
 from services.ledger.commands.model import CloseDate, Command
+from services.ledger.engine.accounts import CASH, LOANS_RECEIVABLE
 from shared.errors import MissingPrecondition
 from shared.events.envelope import BOOK
 from shared.events.signals import IndicatorPublished

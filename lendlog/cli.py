@@ -23,7 +23,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("lendlog.bench.command", "Measure what the platform does on this machine."),
     "import": ("lendlog.berka_command", "Enter a published data set by the ledger's own commands."),
     "simulate": ("lendlog.simulate_command", "Let a simulated lender live on the real services."),
-    "loan": ("lendlog.loan_command", "Show a loan as the books have it."),
+    "schedule": ("lendlog.schedule_command", "Print the schedule of a loan on given terms; needs no servers."),
+    "loan": ("lendlog.loan_command", "Show a loan as the books have it, and what a change would make of it."),
+    "payoff": ("lendlog.payoff_command", "Print what ends a loan on a day."),
     "portfolio": ("lendlog.portfolio_command", "Show portfolio at risk, classes and concentration."),
     "contact": ("lendlog.contact_command", "Ask the contact gate."),
     "why": ("lendlog.why_command", "Explain an entry, an alert, a level, a case or a decision."),
@@ -31,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("lendlog.replay_command", "Replay the log into a scratch schema, and print its digest."),
     "digest": ("lendlog.digest_command", "Print the digest of the books."),
     "verify": ("lendlog.verify_command", "Check the books against themselves and against the log."),
+    "oracle": ("lendlog.oracle_command", "Hold the engine against figures that others published."),
     "dlq": ("lendlog.dead_letters_command", "Show dead letters, and have them read again."),
     "parked": ("lendlog.parked_command", "Show parked loans, and let them go on."),
 }

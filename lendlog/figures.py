@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from lendlog.platform import Platform
 from lendlog.services import OF_BORROWERS, of_borrowers, schemas_of
-from services.ledger.accounts import LOANS_RECEIVABLE, SUSPENSE
+from services.ledger.engine.accounts import LOANS_RECEIVABLE, SUSPENSE
 from shared.database import connect
 from shared.money import code_of, decimal_text
 from shared.settings import ServiceSettings

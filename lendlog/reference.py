@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import typer
 
@@ -49,8 +49,14 @@ def commands() -> Iterator[tuple[str, Any]]:
             alone.command(name, help=text)(command)
             yield name, typer.main.get_command(alone)
             continue
-        group: Any = typer.main.get_command(command)
-        for verb, one in group.commands.items():
+        yield from _verbs(name, typer.main.get_command(command))
+
+
+def _verbs(name: str, group: Any) -> Iterator[tuple[str, Any]]:
+    for verb, one in group.commands.items():
+        if hasattr(one, "commands"):
+            yield from _verbs(f"{name} {verb}", one)
+        else:
             yield f"{name} {verb}", one
 
 
@@ -62,9 +68,16 @@ def _row(parameter: Any) -> str:
     if parameter.param_type_name == "option":
         name = " / ".join([*parameter.opts, *parameter.secondary_opts])
         if not parameter.is_flag:
-            name += f" {_KINDS[parameter.type_descriptor.annotation]}"
+            name += f" {_kind(parameter.type_descriptor.annotation)}"
     default = "required" if parameter.required else _default(parameter)
     return f"| `{name}` | {parameter.help or ''} | {default} |"
+
+
+def _kind(annotation: Any) -> str:
+    """What an option takes: a kind of value, or one of the words listed."""
+    if get_origin(annotation) is list:
+        return _kind(get_args(annotation)[0])
+    return _KINDS.get(annotation) or "\\|".join(get_args(annotation))
 
 
 def _default(parameter: Any) -> str:

@@ -16,7 +16,7 @@ from lendlog.figures import Collector
 from lendlog.platform import Platform, platform, until_ready
 from lendlog.services import SERVICES
 from lendlog.signals import Stopped, run_to_end
-from lendlog.status import document_of, lines
+from lendlog.status import DEMO_FOLDER, document_of, lines
 from shared.settings import PlatformSettings
 
 DEMO = ("--loans", "30", "--months", "6", "--seed", "1")
@@ -44,7 +44,7 @@ def demo_home(settings: PlatformSettings) -> Path | None:
     asked = settings.home != usual or settings.postgres_url or settings.kafka_bootstrap or settings.servers
     if asked or settings.service_names() != SERVICES or (settings.home / "postgres").exists():
         return None
-    return settings.home / "demo"
+    return settings.home / DEMO_FOLDER
 
 
 async def _simulate(home: Path) -> None:
@@ -144,12 +144,21 @@ def _summary(document: dict[str, Any]) -> str:
 
 
 def _of_services(services: dict[str, dict[str, Any]]) -> str:
-    """` | service name=figure …` of each, without what is nothing."""
+    """` | service name=figure …` of each, without what is nothing. Dates and reasons are `status`'s to show."""
     parts = []
     for service, figures in services.items():
-        shown = [f"{name}={value}" for name, value in figures.items() if value and not isinstance(value, dict | str)]
-        parts.append(f" | {service} " + (" ".join(shown) or "idle"))
+        told = {name: _compact(value) for name, value in figures.items() if name not in ("open_date", "halted")}
+        told["halted"] = str(len(figures["halted"]) or "")
+        shown = " ".join(f"{name}={value}" for name, value in told.items() if value)
+        parts.append(f" | {service} {shown or 'idle'}")
     return "".join(parts)
+
+
+def _compact(value: Any) -> str:
+    """A figure without blanks, `red:1,orange:2` for counts by name; empty for what is nothing."""
+    if isinstance(value, dict):
+        return ",".join(f"{name}:{count}" for name, count in value.items() if count)
+    return str(value) if value else ""
 
 
 def _line(text: str) -> None:

@@ -18,6 +18,8 @@ from shared.settings import PlatformSettings
 
 RATE_SECONDS = 1.0
 """Between the two readings that tell events per second."""
+DEMO_FOLDER = "demo"
+"""In the home: where `lendlog run` shows a simulated lender, as long as the home has no book."""
 
 
 def command(
@@ -56,7 +58,15 @@ async def running_platform(settings: PlatformSettings) -> Platform:
             raise MissingPrecondition(
                 f"The run in {home.path} was killed and left {left} processes: `lendlog run` ends them and starts anew."
             )
-    raise MissingPrecondition(f"Nothing runs from {settings.home.expanduser().resolve()}: start it with `lendlog run`.")
+    raise MissingPrecondition(f"Nothing runs from {settings.home.expanduser().resolve()}: {_way_on(settings)}.")
+
+
+def _way_on(settings: PlatformSettings) -> str:
+    """What to do where nothing runs: `lendlog run` shows its simulated lender in a home of its own, inside this one."""
+    demo = settings.home / DEMO_FOLDER
+    if demo.expanduser().exists() and RunFile.load(Home(demo).run_file):
+        return f"the simulated lender has a home of its own, `LENDLOG_HOME={demo} lendlog status`"
+    return "start it with `lendlog run`"
 
 
 def document_of(running: Platform, figures: Figures | None) -> dict[str, Any]:
@@ -109,7 +119,7 @@ def _words(figures: dict[str, Any]) -> Iterator[str]:
     """A service's figures: its lag and events always, of the others what is not nothing."""
     for name, value in figures.items():
         if isinstance(value, dict):
-            value = ", ".join(f"{key}: {one}" for key, one in value.items())  # noqa: PLW2901 - as text
+            value = ", ".join(f"{key}: {one}" for key, one in value.items() if one)  # noqa: PLW2901 - as text
         if value or name in ("lag", "events"):
             yield f"{value} {name.replace('_', ' ')}" if isinstance(value, int) else f"{name.replace('_', ' ')} {value}"
 

@@ -60,9 +60,12 @@ def level(
     as_json: AsJson = False,
 ) -> None:
     """Show the level of a borrower's indicator, and every change of it with inputs and reason."""
-    from services.monitoring.explanation import why_level
+    from services.monitoring.explanation import no_level, why_level
+    from services.monitoring.indicators import CODES
 
-    what = f"no level of {indicator} of borrower {borrower}"
+    what = no_level(borrower, indicator)
+    if indicator not in CODES:  # no need to read: nobody has one
+        raise MissingPrecondition(f"Monitoring holds {what}.")
     _show("monitoring", lambda c: why_level(c, borrower, indicator), what, as_json=as_json)
 
 

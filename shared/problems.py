@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from shared import telemetry
 from shared.errors import Refusal
-from shared.events import envelope, origination
+from shared.events import envelope, terms
 
 BASE = "https://lendlog.dev/problems/"
 MEDIA_TYPE = "application/problem+json"
@@ -22,7 +22,7 @@ _PATTERNS: dict[Any, tuple[str, str]] = {
     envelope.CurrencyCode: ("unknown-currency", "An ISO 4217 code: three capital letters."),
     envelope.LoanId: ("not-an-id", "1 to 64 letters, digits, dots, hyphens and underscores, no punctuation first."),
     envelope.EventId: ("not-an-event-id", "A UUID in lower case."),
-    origination.AnnualRate: ("not-a-rate", "A decimal fraction such as 0.12 (12 % a year), 8 decimals at most."),
+    terms.AnnualRate: ("not-a-rate", "A decimal fraction such as 0.12 (12 % a year), 8 decimals at most."),
 }
 _BY_PATTERN = {get_args(kind)[1].pattern: rule for kind, rule in _PATTERNS.items()}
 _RULES = {"extra_forbidden": "unknown-field", "missing": "missing-field", "json_invalid": "invalid-json"}

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from shared.events import applications, collections, inbox, ledger, monitoring, origination, parties, signals
+from shared.events import applications, collections, inbox, ledger, monitoring, origination, parties, servicing, signals
 from shared.events.envelope import Data, Envelope
 
 PARTITIONS = 8
@@ -26,6 +26,22 @@ LifecycleEvent = Annotated[
     | ledger.BusinessDateClosed
     | ledger.ParkedLoanReleased
     | ledger.DeadLetterRetried
+    | servicing.ChargeLevied
+    | servicing.ChargeWaived
+    | servicing.ChargeAdjusted
+    | servicing.CreditReceived
+    | servicing.PaymentChargedBack
+    | servicing.CreditRefunded
+    | servicing.LoanChargedOff
+    | servicing.LoanWrittenOff
+    | servicing.LoanRescheduled
+    | servicing.LoanReAged
+    | servicing.LoanReAmortised
+    | servicing.PrincipalPrepaid
+    | servicing.LoanAccelerated
+    | servicing.DelinquencyPaused
+    | servicing.DelinquencyResumed
+    | servicing.EventUndone
     | collections.PlanAgreed,
     Field(discriminator="type"),
 ]
@@ -71,6 +87,22 @@ LIFECYCLE = Topic(
         ledger.BusinessDateClosed,
         ledger.ParkedLoanReleased,
         ledger.DeadLetterRetried,
+        servicing.ChargeLevied,
+        servicing.ChargeWaived,
+        servicing.ChargeAdjusted,
+        servicing.CreditReceived,
+        servicing.PaymentChargedBack,
+        servicing.CreditRefunded,
+        servicing.LoanChargedOff,
+        servicing.LoanWrittenOff,
+        servicing.LoanRescheduled,
+        servicing.LoanReAged,
+        servicing.LoanReAmortised,
+        servicing.PrincipalPrepaid,
+        servicing.LoanAccelerated,
+        servicing.DelinquencyPaused,
+        servicing.DelinquencyResumed,
+        servicing.EventUndone,
     )
     | _written_by("collections", collections.PlanAgreed),
     readers=("ledger",),

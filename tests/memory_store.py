@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from services.ledger.account import AccrualGroup, Loan, decode_group, decode_loan, encode_loan, group_id
 from services.ledger.book import Book, Rows
 from services.ledger.digest import Digest, Line
+from services.ledger.engine.account import AccrualGroup, Loan, decode_group, decode_loan, encode_loan, group_id
 from shared.merkle import record_of
 from shared.money import code_of
 from shared.streams.ports import FencedError, Message

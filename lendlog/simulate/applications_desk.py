@@ -11,7 +11,7 @@ from lendlog.simulate.borrowers import CURRENCY, Borrower
 from lendlog.simulate.client import Client, Refused
 from lendlog.simulate.people import Course, course
 from lendlog.simulate.plan import Plan
-from shared.events.origination import Terms
+from shared.events.terms import Terms
 from shared.money import decimal_text
 
 ORIGINATION = "origination"

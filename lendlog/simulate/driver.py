@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -70,8 +70,14 @@ async def simulate(platform: Platform, asked: Asked, say: Callable[[str], None])
         nightfall = await stack.enter_async_context(
             Nightfall(bootstrap=platform.kafka_bootstrap, reader_url=platform.url("reader"), settings=settings)
         )
+        collections = await connect(platform.url("reader"), schemas_of("collections", settings).schema)
+        stack.push_async_callback(collections.close)
+
+        async def newly_due(day: date) -> list[str]:
+            return [row["subject"] for row in await collections.fetch(_NEWLY_DUE, day)]
+
         began = time.monotonic()
-        lender = _Lender(client, plan, outside, nightfall)
+        lender = _Lender(client, plan, outside, nightfall, newly_due)
         await lender.live(say)
         summary = asked.named() | await _summary(platform, settings, lender)
         summary["seconds"] = round(time.monotonic() - began, 1)
@@ -94,11 +100,18 @@ def _done_before(record: dict[str, Any], asked: Asked, open_date: str) -> dict[s
 class _Lender:
     """The desks, and the dates."""
 
-    def __init__(self, client: Client, plan: Plan, outside: SignalPublisher, nightfall: Nightfall) -> None:
+    def __init__(
+        self,
+        client: Client,
+        plan: Plan,
+        outside: SignalPublisher,
+        nightfall: Nightfall,
+        newly_due: Callable[[date], Awaitable[list[str]]],
+    ) -> None:
         self.client, self.plan, self.outside, self.nightfall = client, plan, outside, nightfall
         self.applications = ApplicationsDesk(client, plan)
         self.books = BooksDesk(client, plan, outside, self.applications.borrower_ids)
-        self.watch = WatchDesks(client, plan, self.applications.numbers)
+        self.watch = WatchDesks(client, plan, self.applications.numbers, newly_due)
 
     async def live(self, say: Callable[[str], None]) -> None:
         """Every date of the plan."""
@@ -126,12 +139,15 @@ class _Lender:
         await self.nightfall.until_taken_in(day)
 
 
-_APPLICATIONS = """
-SELECT count(*) AS applications, count(*) FILTER (WHERE outcome = 'approved') AS approved,
+_NEWLY_DUE = "SELECT subject FROM reminder WHERE on_date = $1"
+# The policy's own decision, once an application is submitted; people may decide otherwise, and borrowers withdraw.
+_POLICY_DECIDED = """
+SELECT count(*) FILTER (WHERE outcome = 'approved') AS approved,
        count(*) FILTER (WHERE outcome = 'referred') AS referred,
        count(*) FILTER (WHERE outcome = 'declined') AS declined
 FROM application
 """
+_STATUS_AT_END = "SELECT status, count(*) AS n FROM application GROUP BY status ORDER BY status"
 _ALERTS = """
 SELECT count(*) FILTER (WHERE type LIKE '%AlertRaised%') AS raised,
        count(*) FILTER (WHERE type LIKE '%AlertReleased%') AS released,
@@ -157,7 +173,8 @@ async def _summary(platform: Platform, settings: ServiceSettings, lender: _Lende
         try:
             found["events"][name] = await connection.fetchval(_EVENTS)
             if name == "origination":
-                found["applications"] = dict(await connection.fetchrow(_APPLICATIONS))
+                found["policy_decided"] = dict(await connection.fetchrow(_POLICY_DECIDED))
+                found["status_at_end"] = {row["status"]: row["n"] for row in await connection.fetch(_STATUS_AT_END)}
             elif name == "monitoring":
                 found["alerts"] = dict(await connection.fetchrow(_ALERTS))
             elif name == "collections":
@@ -167,7 +184,9 @@ async def _summary(platform: Platform, settings: ServiceSettings, lender: _Lende
             await connection.close()
     books = lender.books
     return {
-        "applications": found["applications"],
+        "applications": sum(found["status_at_end"].values()),
+        "policy_decided": found["policy_decided"],
+        "status_at_end": found["status_at_end"],
         "loans_paid_out": lender.applications.paid_out,
         "payments": books.payments,
         "reversals": books.reversals,
@@ -175,7 +194,7 @@ async def _summary(platform: Platform, settings: ServiceSettings, lender: _Lende
         "alerts": found["alerts"],
         "cases": found["cases"],
         "promises": found["promises"],
-        "reminders": lender.watch.reminders,
+        "reminders": lender.watch.reminders.document(),
         "refusals": dict(sorted(lender.client.refusals.items())),
         "events": found["events"],
         "requests": lender.client.requests,

@@ -13,12 +13,12 @@ from lendlog.simulate.chance import chance
 from lendlog.simulate.climate import Climate
 from lendlog.simulate.paying import Account, Payers
 from lendlog.simulate.telling import Data, Teller
-from services.ledger.schedule import schedule
 from shared.calendar import add_months
 from shared.errors import Refusal
-from shared.events.origination import Terms
 from shared.events.signals import IndicatorPublished
+from shared.events.terms import Terms
 from shared.money import minor_units
+from shared.schedules import paid_out_whole
 
 FIRST = date(2024, 1, 1)
 GRANTING = 0.7
@@ -92,7 +92,7 @@ class Plan:
 
     def paid_out(self, borrower: Borrower, loan_id: str, terms: Terms, day: date) -> None:
         """A loan begins: from now on its borrower pays, or not, and is told of."""
-        made = schedule(terms, disbursed_on=day)
+        made = paid_out_whole(terms, disbursed_on=day)
         due = [p + i for p, i in zip(made.principal, made.interest, strict=True)]
         assert sum(made.principal) == minor_units(terms.principal, terms.currency)
         account = Account(borrower, loan_id, tuple(zip(made.due, due, strict=True)))

@@ -1,6 +1,8 @@
 """The risk desk and the collectors, each morning, on what the services made of the date before."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -23,13 +25,45 @@ PERSON = "Lin Yue"
 
 
 @dataclass(slots=True)
+class Reminders:
+    """What came of the reminders. A pass comes upon one again each morning until it is sent or its days are over."""
+
+    due: int = 0
+    """Each once, on its first day."""
+    passes: Counter[str] = field(default_factory=Counter)
+    """Added up over all passes; `sent` and `unclear` happen to a reminder at most once."""
+    without_channel: int = 0
+    """Of what the passes came upon: what was denied since there is no channel."""
+    addressed: bool = False
+    """Whether one was due to somebody who has an e-mail address."""
+
+    def add(self, done: dict[str, Any]) -> None:
+        """A pass, as it answers."""
+        self.passes.update({name: done[name] for name in ("due", "sent", "failed", "unclear")})
+        self.without_channel += done["denied"].get("no-channel", 0)
+
+    def document(self) -> dict[str, Any]:
+        """As it stands in the summary: due = sent + unclear + not_sent; a failed attempt is made again the next day.
+
+        Nothing is set up to send e-mail where even those who have an address had no channel.
+        """
+        if self.addressed and self.without_channel == self.passes["due"]:
+            return {"due": self.due, "channel": "none configured"}
+        sent, unclear = self.passes["sent"], self.passes["unclear"]
+        ended = {"sent": sent, "unclear": unclear, "not_sent": self.due - sent - unclear}
+        return {"due": self.due, **ended, "failed_attempts": self.passes["failed"]}
+
+
+@dataclass(slots=True)
 class WatchDesks:
     """What people do about alerts and cases."""
 
     client: Client
     plan: Plan
     numbers: dict[str, int]
-    reminders: dict[str, int] = field(default_factory=dict)
+    newly_due: Callable[[date], Awaitable[list[str]]]
+    """To whom reminders are due for the first time on a date: a borrower id for each."""
+    reminders: Reminders = field(default_factory=Reminders)
 
     async def work(self, day: date) -> None:
         """The morning of a date."""
@@ -64,10 +98,13 @@ class WatchDesks:
         await self.client.attempt("risk", MONITORING, f"/v1/alerts/{alert['alert_id']}/{act.action}", body, key=key)
 
     async def _remind(self, day: date) -> None:
+        for borrower_id in await self.newly_due(day):
+            account = self.plan.payers.accounts[self.numbers[borrower_id]]
+            self.reminders.due += 1
+            self.reminders.addressed |= "email" in account.borrower.channels
         body = {"at": f"{day}{MORNING}"}
         done = await self.client.post("service", COLLECTIONS, "/v1/reminders/dispatch", body, key=f"dispatch-{day}")
-        for name in ("due", "sent", "failed", "unclear"):
-            self.reminders[name] = self.reminders.get(name, 0) + done[name]
+        self.reminders.add(done)
 
     async def _cases(self, day: date) -> None:
         """Collectors take the cases of the queue, one after the other, and call."""

@@ -74,11 +74,13 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Don't. `earliest`: the first minute at which it would be allowed if nothing else happens; None: none."""
+    """Don't. `earliest`: the first minute at which it would be allowed if nothing else happens; None: none. `policy`
+    names the rows' file and version where they deny; None: what is known of the borrower does."""
 
     rule: str
     reason: str
     earliest: datetime | None = None
+    policy: str | None = None
 
 
 Verdict = Allowed | Denied

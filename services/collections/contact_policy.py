@@ -5,6 +5,7 @@ its source. A contact needs a `permit` row; `window`, `count` and `rest` rows ho
 ledger's figures are new enough.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, time
@@ -25,6 +26,8 @@ Counted = Literal["attempts", "conversations"]
 Scope = Literal["borrower", "number", "debt"]
 DAY_BEGINS, DAY_ENDS = time(5), time(23)
 """Clocks change at night, in every zone of the tz database since 1970 but for whole days that were skipped."""
+_READ_MARK = re.compile(r" \[[SXM]\]")
+"""How well a source was read: for those who keep the files."""
 
 
 class WindowAtNight(Refusal):
@@ -44,6 +47,18 @@ class Row(Rule):
     force: Literal["binding", "advisory", "own"]
     """`own`: the lender's choice. Advisory rows are followed as well; the word tells what breaking one would mean."""
     source: Annotated[str, StringConstraints(min_length=1)]
+
+    @property
+    def basis(self) -> str:
+        """Whose rule it is, in a sentence for people; with the source where it is not the lender's."""
+        source = _READ_MARK.sub("", self.source)
+        match self.force:
+            case "own":
+                return "This is the lender's own rule."
+            case "binding":
+                return f"The rule binds: {source}."
+            case "advisory":
+                return f"The rule is a recommendation, and followed: {source}."
 
 
 class Permit(Row):

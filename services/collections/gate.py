@@ -55,10 +55,12 @@ def decide(
     assert party is not None
     if party.country not in policies:
         return Denied("no-policy", f"No contact policy is kept for {party.country}.")
-    clock = Clock(policies[party.country], party, log, closed_through, attempt)
+    policy = policies[party.country]
+    clock = Clock(policy, party, log, closed_through, attempt)
     if (denial := clock.denial(attempt.at)) is None:
-        return Allowed(policies[party.country].reference)
-    return Denied(*denial, clock.earliest(attempt.at))
+        return Allowed(policy.reference)
+    rule, reason = denial
+    return Denied(rule, reason, clock.earliest(attempt.at), policy.reference)
 
 
 def _standing(facts: BorrowerFacts, attempt: Attempt) -> list[str]:

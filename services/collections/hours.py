@@ -8,6 +8,7 @@ from services.collections.contact import Attempt, PartyFacts, PastContact
 from services.collections.contact_policy import (
     ContactPolicy,
     Count,
+    Counted,
     Freshness,
     Kind,
     ProductKind,
@@ -66,7 +67,7 @@ class Clock:
                 return row.name, stale
         for row in rows:
             if self._next(row, at) > at:
-                return row.name, f"{_words(row)} ({row.force}; {row.source})"
+                return row.name, f"{_words(row)}. {row.basis}"
         return None
 
     def earliest(self, at: datetime) -> datetime | None:
@@ -163,14 +164,27 @@ def _fullest(days: Sequence[date], day: date, span: int) -> int:
     return max(sum(start <= distance < start + span for distance in near) for start in range(1 - span, 1))
 
 
+_ABOUT: dict[tuple[Counted, Scope], str] = {
+    ("attempts", "borrower"): "to reach the borrower",
+    ("attempts", "number"): "to reach one number or address",
+    ("attempts", "debt"): "about one debt",
+    ("conversations", "borrower"): "with the borrower",
+    ("conversations", "number"): "over one number or address",
+    ("conversations", "debt"): "about one debt",
+}
+
+
 def _words(row: Row) -> str:
+    """What a row asks for, without the full stop."""
     match row:
         case Window():
-            return f"only from {row.opens:%H:%M} until {row.closes:%H:%M} by the borrower's clock"
+            consent = ", unless the borrower agrees to other hours" if row.unless_consent else ""
+            return f"Only from {row.opens:%H:%M} until {row.closes:%H:%M} by the borrower's clock{consent}"
         case Count():
             span = "a day" if row.days == 1 else f"in {row.days} days"
-            return f"at most {row.most} {row.counts} {span} per {row.scope}"
+            counted = row.counts if row.most > 1 else row.counts.removesuffix("s")
+            return f"At most {row.most} {counted} {span} {_ABOUT[row.counts, row.scope]}"
         case Rest():
-            return f"none within {row.days} days of a conversation, its own day included"
+            return f"None within {row.days} days of a conversation, whose own day is the first of them"
         case _:
             return row.name

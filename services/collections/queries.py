@@ -58,13 +58,19 @@ SELECT {_CASE_COLUMNS} FROM collection_case c
 WHERE status = 'open' AND case_id <> ALL($2::uuid[])
 ORDER BY priority DESC, past_due_since, case_id LIMIT $1
 """
-_FIGURES = """
+_CASES = """
 SELECT count(*) FILTER (WHERE status = 'open') AS open, count(*) FILTER (WHERE status = 'parked') AS parked,
-    count(*) FILTER (WHERE status = 'closed') AS closed,
-    (SELECT count(*) FROM promise WHERE status = 'active') AS promises,
-    (SELECT count(*) FROM reminder) AS reminders,
-    (SELECT count(*) FROM contact_log WHERE outcome = 'unclear') AS unclear_contacts
+    count(*) FILTER (WHERE status = 'closed') AS closed
 FROM collection_case
+"""
+# A reminder is due while it may be sent and nobody tried, or every attempt is known to have failed.
+_FIGURES = """
+SELECT (SELECT count(*) FROM promise WHERE status = 'active') AS promises,
+    (SELECT count(*) FROM reminder r WHERE NOT EXISTS (
+        SELECT FROM contact_log c
+        WHERE c.borrower_id = r.subject AND c.about = r.reminder_id AND c.outcome <> 'failed'
+    )) AS reminders_due,
+    (SELECT count(*) FROM contact_log WHERE outcome = 'unclear') AS unclear_contacts
 """
 
 
@@ -131,8 +137,8 @@ def verdict_document(attempt: Attempt, verdict: Verdict) -> dict[str, Any]:
     if isinstance(verdict, Allowed):
         return asked | {"verdict": "allow", "policy": verdict.policy, "rule": None, "reason": None, "earliest": None}
     earliest = verdict.earliest.isoformat() if verdict.earliest else None
-    denied = {"verdict": "deny", "policy": None, "rule": verdict.rule, "reason": verdict.reason, "earliest": earliest}
-    return asked | denied
+    denied = {"policy": verdict.policy, "rule": verdict.rule, "reason": verdict.reason, "earliest": earliest}
+    return asked | {"verdict": "deny"} | denied
 
 
 async def loan_standing(connection: Any, loan_id: str, today: date | None) -> LoanStanding | None:
@@ -181,7 +187,9 @@ def _case_document(row: Any) -> dict[str, Any]:
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in found.items()}
 
 
-async def figures(connection: Any) -> dict[str, int]:
-    """Counts for `status`: cases by status, promises that stand, reminders, contacts of which nobody knows whether they
-    went out."""
-    return dict(await connection.fetchrow(_FIGURES))
+async def figures(connection: Any) -> dict[str, Any]:
+    """For `status`: cases by status, the id of the queue's first (taken or not), promises that stand, reminders due,
+    contacts of which nobody knows whether they went out."""
+    cases, first = dict(await connection.fetchrow(_CASES)), await queue(connection, 1)
+    head = {"cases": cases, "first_in_queue": first[0]["case_id"] if first else None}
+    return head | dict(await connection.fetchrow(_FIGURES))

@@ -10,25 +10,15 @@ from functools import lru_cache
 from typing import Any
 
 from services.ledger import messages
-from services.ledger.account import UNKNOWN, AccrualGroup, Loan
-from services.ledger.accounts import ACCRUED_INTEREST, INTEREST_INCOME
-from services.ledger.accrual import earn, move
+from services.ledger.engine.account import INTEREST, UNKNOWN, AccrualGroup, Loan
+from services.ledger.engine.accounts import ACCRUED_INTEREST, INTEREST_INCOME
+from services.ledger.engine.accrual import earn, leave, move
+from services.ledger.engine.claims import backdated_due, fall_due
+from services.ledger.engine.facts import Fact, PaymentFact
+from services.ledger.engine.folding import apply, begins_in_place, fold, in_place
+from services.ledger.engine.journal import Journal, JournalLine, difference
+from services.ledger.fact_reading import fact_of, stored_facts, taken_back, without
 from services.ledger.reading import PlainPayment, read_to_fold
-from services.ledger.servicing import (
-    ContractFact,
-    DisbursementFact,
-    Fact,
-    Journal,
-    JournalLine,
-    PaymentFact,
-    apply,
-    backdated_due,
-    difference,
-    fall_due,
-    fold,
-    in_minor_units,
-    key_of,
-)
 from shared.errors import InvariantBroken
 from shared.events.collections import PlanAgreed
 from shared.events.envelope import Attributes
@@ -38,7 +28,6 @@ from shared.events.ledger import (
     DeadLetterRetried,
     ParkedLoanReleased,
     PaymentReceived,
-    PaymentReversed,
 )
 from shared.events.origination import LoanContracted, LoanDisbursed
 from shared.streams.intake import Origin
@@ -110,15 +99,24 @@ class Book:
         if loan is None or event.subject in self.histories:
             return False
         kind = type(event)
-        if kind is PaymentReversed:
-            return True
-        if self.open_day is None or kind is LoanContracted:
+        if kind is PlainPayment or kind is PaymentReceived:
+            if loan.refolds and loan.must_refold(self._effective(event)):
+                return True
+        elif kind is LoanContracted or kind is PlanAgreed:
             return False
-        return 2 * (event.effectivedate.toordinal() if event.effectivedate else self.open_day) < loan.last_key
+        elif kind is not LoanDisbursed or not begins_in_place(loan):
+            return True
+        if self.open_day is None:
+            return False
+        return 2 * self._effective(event) < loan.last_key
+
+    def _effective(self, event: Any) -> int:
+        """The value date of an event, as an ordinal: its own, else the open date."""
+        return event.effectivedate.toordinal() if event.effectivedate else self.open_day or 0
 
     def add_history(self, loan_id: str, stored: Iterable[tuple[int, date, Record]]) -> None:
         """Facts of a loan from its accepted events in order of offset: (offset, effective date, record)."""
-        self.histories[loan_id] = facts_of(stored)
+        self.histories[loan_id] = stored_facts(stored)
 
     # Events of one loan -------------------------------------------------------------------------------------------
 
@@ -133,31 +131,19 @@ class Book:
             messages.check_partition(event, self.partition, self.topics)
             loan = Loan(origin.offset, event.subject)
         was_waiting = bool(loan.waiting)
-        match event:
-            case PlainPayment():
-                lines = self._add(
-                    loan,
-                    PaymentFact(event.id, origin.effective, origin.offset, event.amount, event.currency),
-                    event.subject,
-                )
-            case PaymentReceived():
-                amount, number = in_minor_units(event.data.amount, event.data.currency)
-                lines = self._add(
-                    loan, PaymentFact(event.id, origin.effective, origin.offset, amount, number), event.subject
-                )
-            case PaymentReversed():
-                lines = self._reverse(loan, event)
-            case LoanContracted():
-                lines = self._add(loan, ContractFact(event.id, event.data), event.subject)
-            case LoanDisbursed():
-                amount, number = in_minor_units(event.data.amount, event.data.currency)
-                lines = self._add(loan, DisbursementFact(event.id, origin.effective, amount, number), event.subject)
-            case PlanAgreed() if loan.status != UNKNOWN:
-                lines = []  # a fact about the loan; what it promises is judged by collections
-            case PlanAgreed():
-                raise InvariantBroken("a plan for a loan that nothing is known of")
-            case _:
-                raise InvariantBroken(f"{event.type} concerns no single loan")
+        lines: Journal = []
+        if type(event) is PlainPayment:
+            fact: Fact | None = PaymentFact(event.id, origin.effective, origin.offset, event.amount, event.currency)
+        else:
+            fact = fact_of(event, origin.effective, origin.offset)
+        if fact is not None:
+            lines = self._add(loan, fact)
+        elif taken_back(event) is not None:
+            lines = self._take_back(loan, event)
+        elif not isinstance(event, PlanAgreed):
+            raise InvariantBroken(f"{event.type} concerns no single loan")
+        elif loan.status == UNKNOWN:
+            raise InvariantBroken("a plan for a loan that nothing is known of")
         loan = self.loans[event.subject]
         assert self.open_day is not None
         move(loan, self.open_day, self.groups, self.rows.groups)
@@ -170,41 +156,50 @@ class Book:
         row = (origin.offset, origin.event_id, number, effective, booked, origin.leaf, self.partition)
         self.rows.events.append(row)
 
-    def _add(self, loan: Loan, fact: Fact, loan_id: str) -> Journal:
-        """Fold a fact in place, or anew where it is backdated; returns what is to be booked."""
+    def _add(self, loan: Loan, fact: Fact) -> Journal:
+        """Fold a fact in place, or anew where it must be; returns what is to be booked."""
+        loan_id = loan.loan_id
         history = self.histories.get(loan_id)
         lines: Journal = []
-        key = key_of(fact)
-        if key and key < loan.last_key:
-            assert history is not None, "needs_history was not asked"
-            loan, lines = self._refold(loan, history, [*history, fact])
-        else:
+        if in_place(loan, fact):
             apply(loan, fact, lines)
+        else:
+            if history is None:
+                assert loan_id not in self.loans, "needs_history was not asked"
+                history = []
+            loan, lines = self._refold(loan, history, [*history, fact])
         if history is not None:
             history.append(fact)
         self.loans[loan_id] = loan
         return lines
 
-    def _reverse(self, loan: Loan, event: PaymentReversed) -> Journal:
+    def _take_back(self, loan: Loan, event: Any) -> Journal:
+        """Fold the loan anew without the fact that `event` takes back."""
         if loan.status == UNKNOWN and loan.loan_id not in self.histories:
-            raise InvariantBroken("a reversal for a loan that nothing is known of")
+            raise InvariantBroken("a fact of a loan that nothing is known of is taken back")
         history = self.histories[loan.loan_id]
-        payment = event.data.payment_id
-        without = [fact for fact in history if fact.event_id != payment]
-        if not any(isinstance(fact, PaymentFact) and fact.event_id == payment for fact in history):
-            raise InvariantBroken(f"a reversal of {payment}, which is no payment of this loan that still stands")
-        loan, lines = self._refold(loan, history, without)
-        self.histories[loan.loan_id] = without
+        left = without(history, event)
+        loan, lines = self._refold(loan, history, left)
+        self.histories[loan.loan_id] = left
         self.loans[loan.loan_id] = loan
         return lines
 
     def _refold(self, loan: Loan, before: Sequence[Fact], after: Sequence[Fact]) -> tuple[Loan, Journal]:
         """The loan folded anew from its facts, and the difference of the two journals (D12)."""
         assert self.open_day is not None
-        _, old = fold(loan.number, loan.loan_id, before, before=self.open_day)
+        _, old = fold(loan.number, loan.loan_id, before, before=loan.folded_to or self.open_day)
         folded, new = fold(loan.number, loan.loan_id, after, before=self.open_day)
-        folded.accruing = loan.accruing
+        self._hand_over(loan, folded)
         return folded, difference(new, old)
+
+    def _hand_over(self, loan: Loan, folded: Loan) -> None:
+        """The loan as it is now takes the place of the loan as it was in the accrual groups."""
+        assert self.open_day is not None
+        folded.as_of = loan.as_of
+        if _earning(loan) == _earning(folded):
+            folded.accruing = loan.accruing
+        else:
+            leave(loan, self.open_day, self.groups, self.rows.groups)
 
     def _book(
         self,
@@ -270,7 +265,7 @@ class Book:
     def backdated_at_closing(self, loan: Loan) -> bool:
         """Whether the closing re-folds this loan, so that it needs the loan's facts."""
         assert self.open_day is not None
-        return loan.loan_id not in self.histories and backdated_due(loan, self.open_day + 1)
+        return loan.loan_id not in self.histories and _refolds_when_due(loan, self.open_day + 1)
 
     def close_loans(self, loans: Iterable[Loan], event: BusinessDateClosed, offset: int) -> None:
         """Let what is due on the date fall due in these loans, in the order given (by number)."""
@@ -281,15 +276,17 @@ class Book:
         assert self.open_day is not None
         before = self.open_day + closing
         lines: Journal = []
-        if backdated_due(loan, before):
+        if _refolds_when_due(loan, before):
             history = self.histories[loan.loan_id]
-            _, old = fold(loan.number, loan.loan_id, history, before=loan.due[loan.fallen])
+            _, old = fold(loan.number, loan.loan_id, history, before=loan.folded_to or loan.due[loan.fallen])
             folded, new = fold(loan.number, loan.loan_id, history, before=before)
-            folded.accruing, folded.as_of = loan.accruing, loan.as_of
+            self._hand_over(loan, folded)
             loan, lines = folded, difference(new, old)
             self.loans[loan.loan_id] = loan
         elif not fall_due(loan, before, lines):
             return
+        elif loan.refolds:
+            loan.folded_to = before
         move(loan, self.open_day, self.groups, self.rows.groups)
         self._book(loan, lines, cause, origin, "ledger.InstalmentFellDue.v1", figures_on=before)
 
@@ -339,24 +336,13 @@ class Book:
         return messages.dead_letter(record, reason, self.topics)
 
 
-def facts_of(stored: Iterable[tuple[int, date, Record]]) -> list[Fact]:
-    """What still stands of a loan's accepted events, in order of offset: a reversed payment is gone."""
-    facts: list[Fact] = []
-    for offset, effective, record in stored:
-        event = read_to_fold(record)
-        match event:
-            case PlainPayment():
-                facts.append(PaymentFact(event.id, effective.toordinal(), offset, event.amount, event.currency))
-            case LoanContracted():
-                facts.append(ContractFact(event.id, event.data))
-            case LoanDisbursed():
-                amount, number = in_minor_units(event.data.amount, event.data.currency)
-                facts.append(DisbursementFact(event.id, effective.toordinal(), amount, number))
-            case PaymentReceived():
-                amount, number = in_minor_units(event.data.amount, event.data.currency)
-                facts.append(PaymentFact(event.id, effective.toordinal(), offset, amount, number))
-            case PaymentReversed():
-                facts = [fact for fact in facts if fact.event_id != event.data.payment_id]
-            case _:
-                pass
-    return facts
+def _refolds_when_due(loan: Loan, before: int) -> bool:
+    """Whether the loan must be folded anew for what falls due before `before`."""
+    due = loan.next_due()
+    return due is not None and due < before and (loan.must_refold(before) or backdated_due(loan, before))
+
+
+def _earning(loan: Loan) -> tuple[Any, ...]:
+    """All that the accrual groups count of a loan."""
+    interest = loan.asked[INTEREST] if loan.asked else []
+    return loan.start, loan.due, loan.down_payments, loan.additional, interest, loan.earns_until

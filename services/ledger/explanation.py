@@ -5,11 +5,16 @@ from datetime import date
 from typing import Any
 
 from services.ledger import queries
+from services.ledger.engine.facts import ContractFact
+from services.ledger.engine.folding import fold
 from services.ledger.reading import read
-from services.ledger.servicing import ContractFact, fold
+from shared.events import servicing
+from shared.events.collections import PlanAgreed
 from shared.events.envelope import Envelope
 from shared.events.ledger import (
+    BookOpened,
     BusinessDateClosed,
+    DeadLetterRetried,
     ParkedLoanReleased,
     PaymentReceived,
     PaymentReversed,
@@ -22,16 +27,46 @@ LOANS_MAX = 100
 
 RULES: dict[type[Envelope], str] = {
     LoanContracted: "A contract is kept with its terms; nothing is booked until the money is paid out.",
-    LoanDisbursed: "The principal paid out becomes a receivable, the terms become instalments, and what waited in "
-    "suspense is used as a repayment.",
-    PaymentReceived: "A repayment is used in the allocation order of the terms; without a disbursed loan in its "
-    "currency it waits in suspense.",
+    LoanDisbursed: "The money paid out becomes a receivable, the terms become instalments (with a further tranche they "
+    "are laid out anew), and what waited in suspense is used as a repayment.",
+    PaymentReceived: "A repayment is used in the allocation order of the terms, and ahead of the schedule changes the "
+    "instalments to come where the terms say so; without a disbursed loan in its currency it waits in suspense; after "
+    "a charge-off or write-off it is a recovery.",
     PaymentReversed: "The loan is folded anew without the payment, and the difference is booked today.",
     BusinessDateClosed: "At the end of its due date an instalment falls due: its unpaid interest becomes receivable, "
     "interest paid ahead is used up.",
     ParkedLoanReleased: "What fell due while the loan was parked is booked on the day of its release.",
+    BookOpened: "The book opens on its first business date; no loan is touched.",
+    DeadLetterRetried: "A record that could not be read is read again, or settled by another event.",
+    PlanAgreed: "A plan of repayment is noted by collections; it changes neither what is owed nor when.",
+    servicing.ChargeLevied: "A charge becomes receivable and income at once, and is asked for with the instalment that "
+    "its due date falls into.",
+    servicing.ChargeWaived: "What is unpaid of a charge is forgone: receivable and income are taken back.",
+    servicing.ChargeAdjusted: "What a charge was wrong by is taken back from its income and used as money of its own "
+    "kind, in the allocation order of the terms.",
+    servicing.CreditReceived: "A credit is used as money of its own kind, in the allocation order of the terms: a "
+    "goodwill credit at the lender's expense, a refund as cash that came in.",
+    servicing.PaymentChargedBack: "Money that the payer's bank took back goes out of what was paid too much first; the "
+    "rest is owed again, as principal, from the day of the chargeback on.",
+    servicing.CreditRefunded: "Money goes back to the borrower out of what was paid too much; what is beyond that is "
+    "owed again, as principal.",
+    servicing.LoanChargedOff: "The claim leaves the assets as a loss and its unpaid interest and charges leave income; "
+    "no more interest is earned, and what still comes in is a recovery.",
+    servicing.LoanWrittenOff: "The loan ends: what was not charged off before is a loss, and nothing is owed any more.",
+    servicing.LoanRescheduled: "The instalments to come are laid out anew from the terms with the agreed changes; what "
+    "was paid stays with its instalment, and the difference of the claims is booked.",
+    servicing.LoanReAged: "All principal that is unpaid moves to new instalments on the agreed dates; the sum that is "
+    "owed stays the same.",
+    servicing.LoanReAmortised: "Principal that is past due is spread evenly over the instalments to come; the sum that "
+    "is owed stays the same.",
+    servicing.PrincipalPrepaid: "The money pays principal alone, and interest falls with it from its value date on: "
+    "the instalments to come are laid out anew, smaller or fewer as agreed.",
+    servicing.LoanAccelerated: "The lender calls the loan: all that is still to come falls due on the value date.",
+    servicing.DelinquencyPaused: "The days of the pause do not count towards delinquency; nothing is booked.",
+    servicing.DelinquencyResumed: "The pause that reaches the value date ends on it; nothing is booked.",
+    servicing.EventUndone: "The loan is folded anew as if the fact had never been, and the difference is booked today.",
 }
-"""The rule that an event of a type follows; see services/ledger/accounts.py for its postings."""
+"""The rule that an event of a type follows; see services/ledger/engine/accounts.py for its postings."""
 BACKDATED = " Its value date is before something already booked: the loan is folded anew, and the difference is booked."
 ACCRUAL = (
     "A date that ends earns interest for all instalments of a group at once, whose periods have equally many days."
@@ -125,7 +160,7 @@ async def _explained(
     before, _ = fold(loan["loan"], loan["loan_id"], queries.facts_of_rows(known), before=start)
     after, _ = fold(loan["loan"], loan["loan_id"], facts := queries.facts_of_rows(now), before=end)
     rule = RULES.get(type(event), "")
-    if isinstance(event, PaymentReceived | LoanDisbursed) and 2 * row["effective_date"].toordinal() < before.last_key:
+    if event.effectivedate is not None and 2 * event.effectivedate.toordinal() < before.last_key:
         rule += BACKDATED
     terms = next((fact.contract.terms for fact in facts if isinstance(fact, ContractFact)), None)
     return {

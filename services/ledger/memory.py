@@ -4,9 +4,9 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from services.ledger.account import AccrualGroup, Loan, decode_group, decode_loan, encode_loan
 from services.ledger.book import Book, Rows
 from services.ledger.digest import Digest, Line
+from services.ledger.engine.account import AccrualGroup, Loan, decode_group, decode_loan, encode_loan
 from services.ledger.messages import Topics
 from services.ledger.processor import LedgerPartition
 from shared.merkle import record_of

@@ -9,9 +9,9 @@ from functools import lru_cache
 
 import msgspec
 
-from services.ledger.account import STATUS, Loan, iso
-from services.ledger.accounts import NAMES
-from services.ledger.servicing import Journal, JournalLine
+from services.ledger.engine.account import FEE, PENALTY, STATUS, Loan, iso
+from services.ledger.engine.accounts import NAMES
+from services.ledger.engine.journal import Journal, JournalLine
 from shared.errors import InvariantBroken
 from shared.events.envelope import BOOK, SCHEMA_BASE, Attributes, derived_event_id
 from shared.money import code_of, decimal_text
@@ -57,11 +57,25 @@ def account(loan: Loan, open_day: int) -> str:
         f'{{"status":"{STATUS[loan.status]}",'
         f'"principal_outstanding":"{decimal_text(loan.principal_outstanding, code)}",'
         f'"interest_due":"{decimal_text(interest, code) if interest else zero}",'
+        f"{_charges(loan, code) if loan.charges else ''}"
         f'"past_due":"{decimal_text(past_due, code) if past_due else zero}",'
         f'"past_due_since":{_date(since)},"next_due_date":{_date(due)},'
         f'"overpaid":"{decimal_text(loan.overpaid, code) if loan.overpaid else zero}",'
-        f'"in_suspense":"{decimal_text(loan.in_suspense(), code) if loan.waiting else zero}"}}'
+        f'"in_suspense":"{decimal_text(loan.in_suspense(), code) if loan.waiting else zero}"'
+        f"{_marks(loan) if loan.charged_off or loan.restructured else ''}}}"
     )
+
+
+def _charges(loan: Loan, code: str) -> str:
+    fees, penalties = decimal_text(loan.unpaid_of(FEE), code), decimal_text(loan.unpaid_of(PENALTY), code)
+    return f'"fees_due":"{fees}","penalties_due":"{penalties}",'
+
+
+def _marks(loan: Loan) -> str:
+    marks = f',"charged_off_on":{_date(loan.charged_off)}' if loan.charged_off else ""
+    if loan.restructured:
+        marks += f',"restructured":{loan.restructured},"watched_until":{_date(loan.watched_until or None)}'
+    return marks
 
 
 _WITHOUT_CONTRACT = (

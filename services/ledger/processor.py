@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.ledger.account import Loan
 from services.ledger.book import Book, Figures, Rows
+from services.ledger.engine.account import Loan
 from services.ledger.reading import PlainPayment
 from services.ledger.store import LedgerTransaction
 from shared.errors import InvariantBroken

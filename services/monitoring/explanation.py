@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from services.monitoring import queries
+from services.monitoring.indicators import CODES
 from services.monitoring.state import segment_of
 from shared.merkle import record_of
 
@@ -54,6 +55,13 @@ def _order(row: Any, causes: dict[str, dict[str, Any]]) -> tuple[int, int]:
 def _step(data: dict[str, Any]) -> dict[str, Any]:
     names = ("severity", "status", "blocks", "by", "snoozed_until", "rule", "reason", "inputs")
     return {name: data[name] for name in names if name in data}
+
+
+def no_level(borrower_id: str, indicator: str) -> str:
+    """Why there is no level to explain, as the object of `Monitoring holds`."""
+    if indicator in CODES:
+        return f"no level of {indicator} of borrower {borrower_id}"
+    return f"no level of {indicator}: only adaptive indicators keep levels, which are {', '.join(sorted(CODES))}"
 
 
 async def why_level(connection: Any, borrower_id: str, indicator: str) -> dict[str, Any] | None:

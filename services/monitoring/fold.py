@@ -55,18 +55,19 @@ class MonitoringFold:
     group_type: type[Any] = peers.Group
     tables: Mapping[str, tuple[str, ...]] = {
         "loan": ("loan", "currency", "principal", "past_due", "past_due_since", "next_due_date", "status", "parked",
-                 "class", "policy"),
+                 "class", "policy", "restructured", "watched_until", "charged_off_on", "written_off"),
         "borrower": ("industry", "region", "size", "segment", "telemetry"),
         "level": ("indicator", "unit", "level", "figure", "in_alert", "months"),
     }  # fmt: skip
     history: Mapping[str, tuple[str, ...]] = {
         "loan_history": ("loan", "as_of", "subject", "currency", "principal", "past_due_since", "status", "industry",
-                         "region"),
+                         "region", "restructured", "watched_until", "charged_off_on", "written_off"),
         "alert": ("alert_id", "subject", "loan", "indicator", "severity", "status", "raised_on", "blocks",
                   "snoozed_until", "by", "reason", "rule", "ending"),
         "alert_event": ("event_id", "alert_id", "subject", "type", "data", "open_date", "cause"),
         "level_event": ("event_id", "subject", "indicator", "segment", "as_of", "data", "cause"),
-        "class_event": ("event_id", "loan", "subject", "as_of", "old", "new", "days_past_due", "policy"),
+        "class_event": ("event_id", "loan", "subject", "as_of", "old", "new", "days_past_due", "policy",
+                        "trigger"),
         "figure": ("subject", "indicator", "month", "value", "figure", "level", "crossed"),
         "set_aside": ("signal_id", "subject", "rule", "reason", "open_date"),
     }  # fmt: skip
@@ -218,7 +219,7 @@ class MonitoringFold:
 def _loans(state: Borrower) -> list[Row]:
     return [
         (one.loan_id, one.currency, one.principal, one.past_due, one.since, one.next_due, one.status, one.parked,
-         one.classed, one.classed_by)
+         one.classed, one.classed_by, one.restructured, one.watched_until, one.charged_off_on, one.written_off)
         for one in state.loans.values()
     ]  # fmt: skip
 

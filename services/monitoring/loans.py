@@ -3,11 +3,19 @@
 from datetime import date
 
 from services.monitoring import alerts
-from services.monitoring.classification import class_of, days_past_due, next_crossing, row_on
+from services.monitoring.classification import (
+    Marks,
+    classed,
+    days_past_due,
+    marks_of,
+    next_crossing,
+    next_of_watch,
+    row_on,
+)
 from services.monitoring.policy import SEVERITIES, IndicatorRow
 from services.monitoring.state import Alert, Borrower, Loan, month_of
 from shared.events import monitoring
-from shared.events.ledger import Entry
+from shared.events.ledger import Entry, Posting
 from shared.events.monitoring import Severity
 from shared.money import minor_units
 from shared.streams.fold import Context
@@ -17,25 +25,44 @@ TREND = "late-trend"
 """The adaptive indicator below the hard level: where that is crossed, one alert is enough."""
 MEMBER_DEFAULT = "member-default"
 INBOX = "monitoring.inbox.v1"
+PRINCIPAL = "loans-receivable"
+LOSSES = ("credit-loss", "fraud-loss")
+"""The ledger's accounts between which a charge-off or write-off books principal."""
 
 
 def take_entry(borrower: Borrower, data: Entry, context: Context) -> None:
     """The loan after an entry. Its class and alerts follow when the open date is closed."""
     loan = borrower.loans.setdefault(data.loan_id, Loan(data.loan_id))
-    account, before = data.account, (loan.since, loan.status)
+    account, before = data.account, (loan.since, loan.status, marks(loan))
     if data.currency is not None:
         loan.currency = data.currency
         loan.principal = minor_units(account.principal_outstanding, data.currency)
         loan.past_due = minor_units(account.past_due, data.currency)
+        loan.written_off += sum(_loss(posting) for posting in data.postings)
     loan.effective = max((posting.effective_date for posting in data.postings), default=data.booking_date)
     if loan.since is not None and loan.since != account.past_due_since:
         note_lateness(borrower, loan.since, loan.effective)
     loan.since, loan.next_due, loan.status = account.past_due_since, account.next_due_date, account.status
+    loan.restructured, loan.watched_until = account.restructured or 0, account.watched_until
+    loan.charged_off_on = account.charged_off_on
     loan.as_of = data.booking_date
     if loan.currency:
         put_history(borrower, loan, context, data.booking_date)
-    if (loan.since, loan.status) != before:
+    if (loan.since, loan.status, marks(loan)) != before:
         borrower.recheck = context.today or data.booking_date
+
+
+def _loss(posting: Posting) -> int:
+    """Principal that a posting books as a loss, in minor units; less than zero where it takes that back."""
+    amount = minor_units(posting.amount, posting.currency)
+    if posting.credit == PRINCIPAL and posting.debit in LOSSES:
+        return amount
+    return -amount if posting.debit == PRINCIPAL and posting.credit in LOSSES else 0
+
+
+def marks(loan: Loan) -> Marks:
+    """What the loan is classed by besides days past due."""
+    return marks_of(loan.status, loan.watched_until, loan.charged_off_on)
 
 
 def note_lateness(borrower: Borrower, since: date, paid: date) -> None:
@@ -57,6 +84,10 @@ def put_history(borrower: Borrower, loan: Loan, context: Context, day: date) -> 
         loan.status,
         borrower.party.industry,
         borrower.party.region,
+        loan.restructured,
+        loan.watched_until,
+        loan.charged_off_on,
+        loan.written_off,
     )
 
 
@@ -73,7 +104,7 @@ def close(borrower: Borrower, day: date, rules: IndicatorRow, context: Context) 
 
 def _classify(borrower: Borrower, loan: Loan, days: int, day: date, context: Context) -> None:
     row = row_on(day)
-    found = class_of(days, row)
+    found, trigger = classed(days, row, marks(loan), day)
     loan.classed_by = row.version
     if found == loan.classed:
         return
@@ -85,10 +116,22 @@ def _classify(borrower: Borrower, loan: Loan, days: int, day: date, context: Con
         days_past_due=days,
         as_of=day,
         policy=row.version,
+        trigger=trigger,
     )
     loan.classed = found
     event_id = context.emit(alerts.TOPIC, borrower.borrower_id, monitoring.LoanClassified, data)
-    context.put("class_event", event_id, loan.loan_id, borrower.borrower_id, day, data.old, found, days, row.version)
+    context.put(
+        "class_event",
+        event_id,
+        loan.loan_id,
+        borrower.borrower_id,
+        day,
+        data.old,
+        found,
+        days,
+        row.version,
+        trigger,
+    )
 
 
 def severity_of(days: int, rules: IndicatorRow) -> Severity | None:
@@ -171,5 +214,7 @@ def next_date(borrower: Borrower, day: date, rules: IndicatorRow) -> date | None
     """The first date after `day` on which a loan's class, severity or default changes if nobody pays."""
     row = row_on(day)
     bounds = (*row.more_than.values(), *rules.past_due.more_than.values(), rules.past_due.default)
-    crossings = (next_crossing(loan.since, day, bounds) for loan in borrower.loans.values() if loan.since is not None)
-    return min((crossing for crossing in crossings if crossing is not None), default=None)
+    loans = borrower.loans.values()
+    changes = [next_crossing(loan.since, day, bounds) for loan in loans if loan.since is not None]
+    changes += [next_of_watch(until, day) for loan in loans if (until := marks(loan).watched_until) is not None]
+    return min((change for change in changes if change is not None), default=None)

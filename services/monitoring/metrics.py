@@ -26,6 +26,15 @@ OUTSTANDING = gauge("lendlog_portfolio_outstanding_minor", "minor", "Outstanding
 NPL = gauge(
     "lendlog_portfolio_npl_ratio", "ratio", "Outstanding principal of non-performing loans, over all", "currency"
 )
+RESTRUCTURED = gauge(
+    "lendlog_portfolio_restructured_ratio", "ratio", "Outstanding principal of restructured loans, over all", "currency"
+)
+WRITTEN_OFF = gauge(
+    "lendlog_portfolio_written_off_ratio",
+    "ratio",
+    "Principal booked as a loss so far, over itself and what is still an asset",
+    "currency",
+)
 LOANS = gauge("lendlog_portfolio_loans", "loans", "Loans with outstanding principal, by class", "currency", "class")
 ALERTS = gauge(
     "lendlog_alerts_open", "alerts", "Alerts that are open, acknowledged or snoozed", "severity", "indicator"
@@ -50,13 +59,15 @@ async def refresh(connection: Any) -> None:
         figures = (await queries.portfolio(connection))["currencies"]
     except DateNotClosed:
         return
-    for metric in (PAR, OUTSTANDING, NPL, LOANS):
+    for metric in (PAR, OUTSTANDING, NPL, RESTRUCTURED, WRITTEN_OFF, LOANS):
         metric.clear()
     for code, one in figures.items():
         for days in PAR_DAYS:
             PAR.labels(code, days).set(one[f"par{days}"]["ratio"])
         OUTSTANDING.labels(code).set(minor_units(one["outstanding"], currency(code).code))
         NPL.labels(code).set(one["npl"]["ratio"])
+        RESTRUCTURED.labels(code).set(one["restructured"]["ratio"])
+        WRITTEN_OFF.labels(code).set(one["written_off"]["ratio"])
         for name, share in one["classes"].items():
             LOANS.labels(code, name).set(share["loans"])
 

@@ -1,4 +1,5 @@
-"""Dated policy rows of monitoring: indicators and their levels, classes of loans. Data, validated when it is loaded."""
+"""Dated policy rows of monitoring: indicators and their levels, classes and buckets of loans. Data, validated when
+loaded."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -46,13 +47,16 @@ RowT = TypeVar("RowT", bound=Dated)
 
 
 class ClassRow(_Row):
-    """Five classes by days past due. A loan is in the worst class whose `more_than` its days past due exceed."""
+    """Five classes. A loan is in the worst class whose `more_than` its days past due exceed, and in no better one than
+    `charged_off` once it is that, or than `restructured_at_least` while it is watched (None: not told apart)."""
 
     version: Annotated[str, Field(pattern=r"^[a-z0-9-]+@[0-9]{1,6}$")]
     start: date
     through: date | None = None
     source: Annotated[str, Field(min_length=1, max_length=300)]
     more_than: dict[Class, Days]
+    restructured_at_least: Class | None = None
+    charged_off: Class = "loss"
     non_performing: tuple[Class, ...]
 
     @model_validator(mode="after")
@@ -62,6 +66,39 @@ class ClassRow(_Row):
             raise PolicyRefused(f"{self.version}: a boundary for each of {', '.join(CLASSES[1:])}, for no other class")
         if bounds != sorted(set(bounds)):
             raise PolicyRefused(f"{self.version}: the boundaries {bounds} overlap: each class begins after the last")
+        return self
+
+
+class Bucket(_Row):
+    """The days past due from `from_days` to `to_days`, both included; None: no end."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
+    from_days: Days
+    to_days: Days | None = None
+
+
+class BucketRow(_Row):
+    """Delinquency buckets that hold every number of days past due once."""
+
+    version: Annotated[str, Field(pattern=r"^[a-z0-9-]+@[0-9]{1,6}$")]
+    start: date
+    through: date | None = None
+    source: Annotated[str, Field(min_length=1, max_length=300)]
+    buckets: Annotated[tuple[Bucket, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _whole(self) -> "BucketRow":
+        expected: int | None = 0
+        for bucket in self.buckets:
+            if expected is None or bucket.from_days != expected:
+                raise PolicyRefused(f"{self.version}: {bucket.name} begins at {bucket.from_days}, not at {expected}")
+            if bucket.to_days is not None and bucket.to_days < bucket.from_days:
+                raise PolicyRefused(f"{self.version}: {bucket.name} ends before it begins")
+            expected = None if bucket.to_days is None else bucket.to_days + 1
+        if expected is not None:
+            raise PolicyRefused(f"{self.version}: no bucket holds {expected} days")
+        if len({bucket.name for bucket in self.buckets}) < len(self.buckets):
+            raise PolicyRefused(f"{self.version}: two buckets have one name")
         return self
 
 
@@ -149,6 +186,10 @@ class _ClassFile(_Row):
     rows: tuple[ClassRow, ...]
 
 
+class _BucketFile(_Row):
+    rows: tuple[BucketRow, ...]
+
+
 class _IndicatorFile(_Row):
     rows: tuple[IndicatorRow, ...]
 
@@ -181,6 +222,12 @@ def _read(pattern: str) -> list[object]:
 def class_rows() -> tuple[ClassRow, ...]:
     """The classes of policies/classes-*.yaml."""
     return covering([row for file in _read("classes-*.yaml") for row in _ClassFile.model_validate(file).rows])
+
+
+@cache
+def bucket_rows() -> tuple[BucketRow, ...]:
+    """The delinquency buckets of policies/buckets-*.yaml."""
+    return covering([row for file in _read("buckets-*.yaml") for row in _BucketFile.model_validate(file).rows])
 
 
 @cache

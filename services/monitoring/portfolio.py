@@ -1,7 +1,11 @@
-"""The portfolio as of a closed date: portfolio at risk, non-performing loans, classes, concentration.
+"""The portfolio as of a closed date: portfolio at risk, non-performing and restructured loans, what was written off,
+classes, buckets, concentration.
 
 PAR of x days = the whole outstanding principal of loans that are more than x days past due, over all outstanding
-principal. Source: CGAP. Neither the amount in arrears nor a count of loans is in it.
+principal. Source: CGAP. Neither the amount in arrears nor a count of loans is in it. A loan that was charged off counts
+for as long as its claim goes on; one that was written off has left the portfolio.
+Written off = principal that was booked as a loss so far, by charge-off or write-off, over itself and what is still an
+asset. (CGAP's write-off ratio is a year's, over the year's average portfolio: two dates here give its numerator.)
 """
 
 from collections import Counter
@@ -10,8 +14,17 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.monitoring.classification import class_of, days_past_due, non_performing, row_on
-from services.monitoring.policy import CLASSES, ClassRow
+from services.monitoring.classification import (
+    bucket_of,
+    buckets_on,
+    classed,
+    days_past_due,
+    marks_of,
+    non_performing,
+    row_on,
+)
+from services.monitoring.policy import CLASSES, BucketRow, ClassRow
+from shared.events.monitoring import Class
 from shared.money import decimal_text, divide
 
 PAR_DAYS = (1, 30, 60, 90)
@@ -22,7 +35,10 @@ LARGEST = 10
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """One loan as it stood: principal in minor units, and the due date from which its days past due count."""
+    """One loan as it stood: amounts in minor units, and the due date from which its days past due count.
+
+    restructured: how often; watched_until: for that, this date included. written_off: principal booked as a loss.
+    """
 
     loan_id: str
     borrower_id: str
@@ -31,6 +47,11 @@ class Position:
     past_due_since: date | None
     industry: str = "unknown"
     region: str = "unknown"
+    status: str = "active"
+    restructured: int = 0
+    watched_until: date | None = None
+    charged_off_on: date | None = None
+    written_off: int = 0
 
 
 def ratio(part: int, whole: int) -> str:
@@ -43,19 +64,21 @@ def ratio(part: int, whole: int) -> str:
 
 def portfolio(loans: Iterable[Position], as_of: date) -> dict[str, Any]:
     """Everything, per currency: amounts as decimal strings, ratios with six decimals."""
-    row = row_on(as_of)
+    row, buckets = row_on(as_of), buckets_on(as_of)
     by_currency: dict[str, list[Position]] = {}
     for loan in loans:
-        if loan.principal:
+        if loan.principal or loan.written_off:
             by_currency.setdefault(loan.currency, []).append(loan)
-    figures = {code: _figures(code, found, as_of, row) for code, found in sorted(by_currency.items())}
-    return {"as_of": as_of.isoformat(), "policy": row.version, "currencies": figures}
+    figures = {code: _figures(code, found, as_of, row, buckets) for code, found in sorted(by_currency.items())}
+    return {"as_of": as_of.isoformat(), "policy": row.version, "buckets": buckets.version, "currencies": figures}
 
 
-def _figures(code: str, loans: Sequence[Position], as_of: date, row: ClassRow) -> dict[str, Any]:
+def _figures(code: str, known: Sequence[Position], as_of: date, row: ClassRow, buckets: BucketRow) -> dict[str, Any]:
+    loans = [loan for loan in known if loan.principal and loan.status != "written-off"]
     total = sum(loan.principal for loan in loans)
     days = {loan.loan_id: days_past_due(loan.past_due_since, as_of) for loan in loans}
-    classes = {loan.loan_id: class_of(days[loan.loan_id], row) for loan in loans}
+    classes = {loan.loan_id: class_on(loan, as_of, row) for loan in loans}
+    in_bucket = {name: bucket_of(late, buckets) for name, late in days.items()}
 
     def share(of: Callable[[Position], bool]) -> dict[str, Any]:
         found = [loan.principal for loan in loans if of(loan)]
@@ -67,9 +90,15 @@ def _figures(code: str, loans: Sequence[Position], as_of: date, row: ClassRow) -
         "outstanding": decimal_text(total, code),
         **at_risk,
         "npl": share(lambda loan: non_performing(classes[loan.loan_id], row)),
+        "restructured": share(lambda loan: loan.restructured > 0),
+        "written_off": _written_off(code, known, loans),
         "classes": {
             name: share(lambda loan, name=name: classes[loan.loan_id] == name)  # type: ignore[misc]
             for name in CLASSES
+        },
+        "buckets": {
+            one.name: share(lambda loan, name=one.name: in_bucket[loan.loan_id] == name)  # type: ignore[misc]
+            for one in buckets.buckets
         },
         "concentration": {
             "borrower": _concentration(code, total, [(loan.borrower_id, loan.principal) for loan in loans]),
@@ -77,6 +106,19 @@ def _figures(code: str, loans: Sequence[Position], as_of: date, row: ClassRow) -
             "region": _concentration(code, total, [(loan.region, loan.principal) for loan in loans]),
         },
     }
+
+
+def class_on(loan: Position, as_of: date, row: ClassRow) -> Class:
+    """The loan's class on a date by its row; the same as monitoring gave it when it closed that date."""
+    marks = marks_of(loan.status, loan.watched_until, loan.charged_off_on)
+    return classed(days_past_due(loan.past_due_since, as_of), row, marks, as_of).name
+
+
+def _written_off(code: str, known: Sequence[Position], loans: Sequence[Position]) -> dict[str, Any]:
+    found = [loan.written_off for loan in known if loan.written_off]
+    assets = sum(loan.principal for loan in loans if loan.charged_off_on is None)
+    amount = sum(found)
+    return {"loans": len(found), "amount": decimal_text(amount, code), "ratio": ratio(amount, amount + assets)}
 
 
 def _concentration(code: str, total: int, shares: Iterable[tuple[str, int]]) -> dict[str, Any]:

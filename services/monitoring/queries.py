@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from services.monitoring.classification import days_past_due
+from services.monitoring.classification import bucket_of, buckets_on, days_past_due
 from services.monitoring.indicators import shown
 from services.monitoring.portfolio import Position
 from services.monitoring.portfolio import portfolio as figures_of
@@ -20,7 +20,8 @@ _CLOSED = "SELECT min(open_date) FROM position WHERE open_date > '0001-01-01'"
 _UNTOLD = "SELECT count(*) FROM position WHERE open_date IS NULL OR open_date <= '0001-01-01'"
 # Each loan as it stood: its latest row that is not after the date.
 _PORTFOLIO = """
-SELECT DISTINCT ON (loan) loan, subject, currency, principal, past_due_since, industry, region
+SELECT DISTINCT ON (loan) loan, subject, currency, principal, past_due_since, industry, region, status, restructured,
+    watched_until, charged_off_on, written_off
 FROM loan_history WHERE as_of <= $1 ORDER BY loan, as_of DESC, partition
 """
 _ALERT_COLUMNS = """
@@ -44,16 +45,15 @@ SELECT indicator, month, value, figure, level, crossed FROM figure
 WHERE subject = $1 AND month >= $2 ORDER BY indicator, month
 """
 _BORROWER = "SELECT industry, region, size, segment, telemetry FROM borrower WHERE subject = $1"
-_LOANS = """
-SELECT loan, subject, currency, principal, past_due, past_due_since, next_due_date, status, parked, class, policy
-FROM loan WHERE subject = $1 ORDER BY loan
+_LOAN_COLUMNS = """
+SELECT loan, subject, currency, principal, past_due, past_due_since, next_due_date, status, parked, class, policy,
+    restructured, watched_until, charged_off_on, written_off
+FROM loan
 """
-_LOAN = """
-SELECT loan, subject, currency, principal, past_due, past_due_since, next_due_date, status, parked, class, policy
-FROM loan WHERE loan = $1
-"""
+_LOANS = _LOAN_COLUMNS + "WHERE subject = $1 ORDER BY loan"
+_LOAN = _LOAN_COLUMNS + "WHERE loan = $1"
 _CLASSES = """
-SELECT event_id, as_of, old, new, days_past_due, policy FROM class_event
+SELECT event_id, as_of, old, new, days_past_due, policy, trigger FROM class_event
 WHERE loan = $1 ORDER BY as_of, days_past_due, event_id
 """
 _ASIDE = "SELECT signal_id, rule, reason, open_date FROM set_aside WHERE subject = $1 ORDER BY open_date, signal_id"
@@ -76,7 +76,7 @@ async def last_closed(connection: Any) -> date | None:
 
 
 async def portfolio(connection: Any, as_of: date | None = None) -> dict[str, Any]:
-    """Portfolio at risk, non-performing loans, classes and concentration as of a closed date (the last one if None).
+    """The portfolio as of a closed date (the last one if None).
 
     Raises DateNotClosed. The form is `services.monitoring.portfolio.portfolio`'s.
     """
@@ -176,7 +176,7 @@ async def indicators(connection: Any, borrower_id: str) -> dict[str, Any] | None
 
 
 async def loans(connection: Any, borrower_id: str) -> list[dict[str, Any]]:
-    """A borrower's loans with days past due and class as of the last closed date."""
+    """A borrower's loans with days past due, bucket and class as of the last closed date."""
     closed = await last_closed(connection)
     return [_loan_view(row, closed) for row in await connection.fetch(_LOANS, borrower_id)]
 
@@ -195,6 +195,7 @@ async def classification(connection: Any, loan_id: str) -> dict[str, Any] | None
             "new": change["new"],
             "days_past_due": change["days_past_due"],
             "policy": change["policy"],
+            "trigger": change["trigger"],
         }
         for change in await connection.fetch(_CLASSES, loan_id)
     ]
@@ -203,6 +204,7 @@ async def classification(connection: Any, loan_id: str) -> dict[str, Any] | None
 
 def _loan_view(row: Any, closed: date | None) -> dict[str, Any]:
     code = row["currency"]
+    days = days_past_due(row["past_due_since"], closed) if closed else None
     return {
         "loan_id": row["loan"],
         "borrower_id": row["subject"],
@@ -211,9 +213,14 @@ def _loan_view(row: Any, closed: date | None) -> dict[str, Any]:
         "principal_outstanding": decimal_text(row["principal"], code) if code else None,
         "past_due": decimal_text(row["past_due"], code) if code else None,
         "past_due_since": _iso(row["past_due_since"]),
-        "days_past_due": days_past_due(row["past_due_since"], closed) if closed else None,
+        "days_past_due": days,
+        "bucket": None if closed is None or days is None else bucket_of(days, buckets_on(closed)),
         "class": row["class"],
         "policy": row["policy"] or None,
+        "restructured": row["restructured"],
+        "watched_until": _iso(row["watched_until"]),
+        "charged_off_on": _iso(row["charged_off_on"]),
+        "written_off": decimal_text(row["written_off"], code) if code else None,
         "parked": row["parked"],
         "as_of": _iso(closed),
     }

@@ -80,6 +80,13 @@ class Loan(msgspec.Struct):
     classed_by: str = ""
     defaulted: bool = False
     """Those who stand by the borrower were told of this arrears."""
+    restructured: int = 0
+    """How often."""
+    watched_until: date | None = None
+    """After a restructuring; this date included."""
+    charged_off_on: date | None = None
+    written_off: int = 0
+    """Principal that was booked as a loss so far, in minor units."""
 
 
 class Day(msgspec.Struct, array_like=True):

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_FLOOR, Context, Decimal
 
-from services.origination.schedule_preview import Instalment
 from shared.calendar import add_months
 from shared.events.applications import ExistingDebt, Statement
 from shared.money import minor_units
+from shared.schedules import Instalment
 
 RATIO = Context(prec=28, rounding=ROUND_FLOOR)
 

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from services.origination.annual_rate import all_in_rate
 from services.origination.assessment import Assessed, assess
 from services.origination.capacity import Capacity, capacity
+from services.origination.cost import rate_of
 from services.origination.facts import Facts
 from services.origination.measures import measure
 from services.origination.policy import Policy, ScoreBand
 from services.origination.product import Product, terms_of
 from services.origination.rate_caps import Cap, cap_for
 from services.origination.rules import Rules
-from services.origination.schedule_preview import Instalment, preview
 from services.origination.scorecard import Scorecard
 from shared.events.applications import (
     CapacityMonth,
@@ -28,8 +27,9 @@ from shared.events.applications import (
     PrincipalReason,
     RuleResult,
 )
-from shared.events.origination import Terms
+from shared.events.terms import Terms
 from shared.money import decimal_text, minor_units
+from shared.schedules import Instalment, paid_out_whole
 
 REASONS_MAX = 4
 """US Regulation B, comment 9(b)(2)-1: more than four principal reasons are not likely to help."""
@@ -46,7 +46,7 @@ def decide(facts: Facts, rules: Rules, *, today: date) -> tuple[Outcome, Decisio
     band = next(one for one in policy.score_bands if one.holds(score))
     rate = case.rate(band.rate_add)
     planned, instalments = case.capacity_at(amount, rate)
-    all_in = case.all_in(amount, instalments)
+    all_in = case.all_in(case.terms(amount, rate), instalments)
     assessed = Assessed(facts, case.product, policy, band, score, amount, planned, all_in, case.cap())
     results = assess(assessed)
     outcome = _worst(results)
@@ -99,7 +99,7 @@ class Case:
 
     def capacity_at(self, amount: int, rate: str) -> tuple[Capacity, tuple[Instalment, ...]]:
         """Capacity and schedule of such a loan, paid out today."""
-        instalments = preview(self.terms(amount, rate), disbursed_on=self.today)
+        instalments = paid_out_whole(self.terms(amount, rate), disbursed_on=self.today).instalments
         rule = self.policy.capacity
         planned = capacity(
             self.facts.statement,
@@ -110,13 +110,9 @@ class Case:
         )
         return planned, instalments
 
-    def all_in(self, amount: int, instalments: Sequence[Instalment]) -> Decimal:
-        """The annual rate by the method of the cap's row."""
-        request = self.facts.request
-        method = self.cap().row.method
-        return all_in_rate(
-            amount, instalments, disbursed_on=self.today, every=request.every, unit=request.unit, method=method
-        )
+    def all_in(self, terms: Terms, instalments: Sequence[Instalment]) -> Decimal:
+        """The annual rate by the method of the cap's row, of the money that is left after what is withheld."""
+        return rate_of(terms, instalments, disbursed_on=self.today, method=self.cap().row.method)
 
     def cap(self) -> Cap:
         """The cap in force."""

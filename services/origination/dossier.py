@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from services.origination.state import Status
 from shared.events import applications as said
 from shared.events.envelope import Envelope
-from shared.events.origination import LoanContracted, LoanDisbursed, Terms
+from shared.events.origination import LoanContracted, LoanDisbursed
+from shared.events.terms import Terms
 
 ENDED: frozenset[Status] = frozenset({"declined", "lapsed", "withdrawn", "paid-out"})
 

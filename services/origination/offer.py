@@ -8,14 +8,15 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from services.origination.annual_rate import all_in_rate
+from services.origination.cost import fees_withheld, rate_of
 from services.origination.policy import Policy
 from services.origination.product import Product
 from services.origination.rate_caps import Cap, RateAboveCap, RateCaps, cap_for
-from services.origination.schedule_preview import Instalment, preview
 from shared.events.applications import Offer
-from shared.events.origination import Terms
-from shared.money import decimal_text, minor_units
+from shared.events.terms import Terms
+from shared.money import decimal_text
+from shared.schedules import Instalment, paid_out_whole
+from shared.schedules.fees import Fee
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Quote:
     instalments: tuple[Instalment, ...]
     all_in_rate: Decimal
     cap: Cap
+    fees: tuple[Fee, ...] = ()
+    """Withheld when the money is paid out; the rate counts them."""
 
     @property
     def verdict(self) -> Literal["within", "no-cap"]:
@@ -39,9 +42,16 @@ class Quote:
         """In minor units."""
         return sum(instalment.interest for instalment in self.instalments)
 
+    @property
+    def fees_withheld(self) -> str | None:
+        """Their sum as it is shown; None: the whole principal is paid out."""
+        return decimal_text(sum(amount for _, amount in self.fees), self.terms.currency) if self.fees else None
+
     def shown(self) -> dict[str, Any]:
         """What is shown, whole and in the order of the law's interest: the year's rate first (PBOC 2021 no. 3)."""
         code = self.terms.currency
+        fees = [{"name": name, "amount": decimal_text(amount, code)} for name, amount in self.fees]
+        withheld = {"fees": fees, "fees_withheld": self.fees_withheld} if fees else {}
         return {
             "all_in_rate": f"{self.all_in_rate:f}",
             "method": self.cap.row.method,
@@ -51,6 +61,7 @@ class Quote:
             "terms": self.terms.model_dump(mode="json"),
             "paid_out_on": self.quoted_on.isoformat(),
             "total_interest": decimal_text(self.total_interest, code),
+            **withheld,
             "schedule": _rows(self.instalments, code),
         }
 
@@ -79,19 +90,12 @@ def _rows(instalments: Sequence[Instalment], code: str) -> list[dict[str, str]]:
 def quote(product: Product, terms: Terms, caps: RateCaps, *, country: str, lender_kind: str, today: date) -> Quote:
     """The quote for a loan paid out today. Raises RateAboveCap, NoRateCapRow, and the refusals of the schedule."""
     cap = cap_for(caps, country=country, lender_kind=lender_kind, product_kind=product.kind, day=today)
-    instalments = preview(terms, disbursed_on=today)
-    rate = all_in_rate(
-        minor_units(terms.principal, terms.currency),
-        instalments,
-        disbursed_on=today,
-        every=terms.every,
-        unit=terms.unit,
-        method=cap.row.method,
-    )
+    instalments = paid_out_whole(terms, disbursed_on=today).instalments
+    rate = rate_of(terms, instalments, disbursed_on=today, method=cap.row.method)
     if not cap.allows(rate):
         detail = f"{rate:f} a year ({cap.row.method}) is above {cap.limit:f} of {cap.row.name}."
         raise RateAboveCap(detail, field="annual_rate")
-    return Quote(product, terms, today, instalments, rate, cap)
+    return Quote(product, terms, today, instalments, rate, cap, fees_withheld(terms))
 
 
 def offer_of(quoted: Quote, policy: Policy, *, application_id: str, offer_id: str, by: str) -> Offer:
@@ -109,6 +113,7 @@ def offer_of(quoted: Quote, policy: Policy, *, application_id: str, offer_id: st
         cap_rate=None if quoted.cap.limit is None else f"{quoted.cap.limit:f}",
         verdict=quoted.verdict,
         total_interest=decimal_text(quoted.total_interest, quoted.terms.currency),
+        fees_withheld=quoted.fees_withheld,
         schedule_sha256=quoted.sha256(),
         valid_until=min(last, quoted.terms.first_due_date - timedelta(days=1)),
         by=by,

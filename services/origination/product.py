@@ -1,19 +1,25 @@
 """The catalogue of products: what may be asked for, by whom, on which terms (products/*.yaml). A contract names the
 product's version, and that version never changes."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Annotated, Literal, Self
+from itertools import product as combined
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, StringConstraints, model_validator
 
 from services.origination.bands import Exact, Rule
 from services.origination.rate_caps import ProductKind
+from services.origination.servicing import NO_SERVICING, Servicing, unknown_fields
+from shared.calendar import days_in_month
 from shared.errors import Refusal
 from shared.events.applications import Request
 from shared.events.envelope import Amount, CurrencyCode
-from shared.events.origination import Terms
 from shared.events.parties import Code, Party
+from shared.events.terms import AllocationCells, AllocationOrder, Terms
 from shared.money import decimal_text, minor_units
+from shared.schedules import paid_out_whole
+from shared.schedules.dates import back
 
 
 class ProductNotForBorrower(Refusal):
@@ -45,13 +51,17 @@ class RateOutsideLimits(Refusal):
 
 
 class AmountLimits(Rule):
-    """Of one currency. Amounts are multiples of `step`. `materiality`: see `Terms.arrears_materiality`."""
+    """Of one currency. Amounts are multiples of `step`. `materiality`: see `Terms.arrears_materiality`.
+
+    servicing: what holds in this currency, in place of the same fields of the product's.
+    """
 
     min: Amount
     default: Amount
     max: Amount
     step: Amount
     materiality: Amount = "0"
+    servicing: Servicing = NO_SERVICING
 
 
 class RateLimits(Rule):
@@ -129,7 +139,11 @@ class Cycle(Rule):
 
 
 class Product(Rule):
-    """A product at a version."""
+    """A product at a version.
+
+    day_count, rounding, allocation and servicing: the fields of `Terms`. A product whose limits
+    allow a loan that has no schedule is refused.
+    """
 
     name: Code
     version: Annotated[int, Field(ge=1)]
@@ -138,15 +152,16 @@ class Product(Rule):
     title: Annotated[str, StringConstraints(min_length=1)]
     kind: ProductKind
     borrowers: Borrowers
-    repayment: Literal["equal-instalment", "equal-principal"]
+    repayment: Literal["equal-instalment", "equal-principal", "flat", "interest-only", "seasonal"]
     intervals: Annotated[list[Interval], Field(min_length=1)]
     first_due: FirstDue
     instalments: CountLimits
     amounts: Annotated[dict[CurrencyCode, AmountLimits], Field(min_length=1)]
     annual_rate: RateLimits
-    day_count: Literal["30/360", "actual/365"] = "30/360"
+    day_count: Literal["equal-periods", "30/360", "actual/360", "actual/364", "actual/365", "actual/actual"] = "30/360"
     rounding: Literal["half-even", "half-up"] = "half-even"
-    allocation: Literal["instalment-interest-principal", "due-interest-principal"] = "instalment-interest-principal"
+    allocation: AllocationOrder | AllocationCells = "instalment-interest-principal"
+    servicing: Servicing = NO_SERVICING
     statement_months: Annotated[int, Field(ge=1, le=60)]
     documents: list[Code]
     security: Security = Security()
@@ -162,7 +177,27 @@ class Product(Rule):
         starts = [cycle.repaid_min for cycle in self.cycles]
         if starts[0] != 0 or starts != sorted(set(starts)):
             raise ValueError("cycles begin at 0 loans repaid and ascend")
+        if self.servicing.has_amounts and len(self.amounts) > 1:
+            raise ValueError(f"{self.named}: amounts in servicing are of one currency; say them under amounts")
         return self
+
+    @model_validator(mode="after")
+    def _schedulable(self) -> Self:
+        for terms, paid_out_on in _corners(self):
+            try:
+                paid_out_whole(terms, disbursed_on=paid_out_on)
+            except Refusal as refusal:
+                loan = f"{terms.principal} {terms.currency} at {terms.annual_rate} in {terms.instalments}"
+                raise ValueError(f"{self.named}: {loan} has no schedule: {refusal.detail}") from refusal
+        return self
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_known_fields(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        made = handler(given)
+        for place in unknown_fields(given, made):
+            raise ValueError(f"{made.named}: there is no field {place}")
+        return made
 
     @property
     def named(self) -> str:
@@ -186,7 +221,7 @@ def _texts(limits: AmountLimits) -> tuple[str, str, str, str]:
 
 
 def require_fit(product: Product, party: Party, request: Request, *, today: date) -> None:
-    """Raise the product's refusal that the request breaks, if any."""
+    """Raise the product's refusal that the request breaks, if any, or the schedule's for a loan paid out today."""
     who = product.borrowers
     for value, allowed in ((party.kind, who.kinds), (party.size, who.sizes), (party.industry, who.industries)):
         if allowed and value not in allowed:
@@ -204,6 +239,8 @@ def require_fit(product: Product, party: Party, request: Request, *, today: date
         offered = ", ".join(f"{interval.every} {interval.unit}" for interval in product.intervals)
         raise IntervalNotOffered(f"{product.named} has instalments every {offered}.", field="every")
     require_first_due(product, request.first_due_date, today=today)
+    usual = terms_of(product, request, amount=request.amount, annual_rate=f"{product.annual_rate.default:f}")
+    paid_out_whole(usual, disbursed_on=today)
 
 
 def require_first_due(product: Product, first: date, *, today: date) -> None:
@@ -219,17 +256,44 @@ def require_first_due(product: Product, first: date, *, today: date) -> None:
 
 def terms_of(product: Product, request: Request, *, amount: str, annual_rate: str) -> Terms:
     """The contract's whole terms: the request's, by the product's rules, at this principal and rate."""
+    asked = {"instalments": request.instalments, "every": request.every, "unit": request.unit}
+    return _terms(product, request.currency, amount, annual_rate, first_due_date=request.first_due_date, **asked)
+
+
+def _terms(product: Product, code: str, principal: str, annual_rate: str, **dates: Any) -> Terms:
+    limits = product.amounts[code]
     return Terms(
         kind=product.repayment,
-        principal=amount,
-        currency=request.currency,
+        principal=principal,
+        currency=code,
         annual_rate=annual_rate,
-        instalments=request.instalments,
-        every=request.every,
-        unit=request.unit,
-        first_due_date=request.first_due_date,
         day_count=product.day_count,
         rounding=product.rounding,
         allocation=product.allocation,
-        arrears_materiality=product.amounts[request.currency].materiality,
+        arrears_materiality=limits.materiality,
+        **dates,
+        **(product.servicing.said() | limits.servicing.said()),
     )
+
+
+def _corners(product: Product) -> Iterator[tuple[Terms, date]]:
+    """Loans at the limits of what may be asked for, and the day on which each is paid out: a period before the first
+    due date, where that is not too early or too late to ask."""
+    rates, counts = product.annual_rate, product.instalments
+    rule, year = product.first_due, product.valid_from.year + 2
+    months = rule.months or range(1, 13)
+    if product.repayment != "seasonal":  # for the other kinds one month is like another
+        months = months[:1]
+    for code, limits in product.amounts.items():
+        for principal, rate, count, interval, month in combined(
+            (limits.min, limits.max),
+            (f"{rates.min:f}", f"{rates.max:f}"),
+            (counts.min, counts.max),
+            product.intervals,
+            months,
+        ):
+            first = date(year, month, days_in_month(year, month))
+            dates = {"first_due_date": first, "instalments": count, "every": interval.every, "unit": interval.unit}
+            start = back(first, 1, interval.every, interval.unit)
+            start = max(min(start, first - timedelta(days=rule.days_min)), first - timedelta(days=rule.days_max))
+            yield _terms(product, code, principal, rate, **dates), start

@@ -68,7 +68,7 @@ class Seen:
 
     def bound(self, guard: BorrowerGuard, *, without: str = "") -> list[Commitment]:
         """What the lender is bound to and the ledger has not booked yet: offers that stand, loans not paid out."""
-        booked = {row["loan_id"] for row in self.loans if row["status"] in ("active", "settled")}
+        booked = {row["loan_id"] for row in self.loans if row["status"] in ("active", "settled", "written-off")}
         return [
             one
             for name, one in guard.commitments.items()

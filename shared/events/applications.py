@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from shared.events.envelope import Amount, BorrowerId, CurrencyCode, Data, Envelope, EventId, LoanId, Total
-from shared.events.origination import AnnualRate, Terms
 from shared.events.parties import Code
+from shared.events.terms import AnnualRate, Terms
 
 ApplicationId = BorrowerId
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
@@ -237,6 +237,7 @@ class Offer(Data):
 
     all_in_rate: what all payments cost in a year, by the method that the cap's row names. cap: that row; cap_rate: its
     limit, None where the row knows none. schedule_sha256: of the schedule and rate shown (canonical JSON).
+    fees_withheld: what is kept of the principal when it is paid out; the rate counts it. Absent where nothing is.
     """
 
     application_id: ApplicationId
@@ -249,6 +250,7 @@ class Offer(Data):
     cap_rate: Ratio | None = None
     verdict: Literal["within", "no-cap"]
     total_interest: Total
+    fees_withheld: Total | None = None
     schedule_sha256: Sha256
     valid_until: date
     by: Name
@@ -291,11 +293,15 @@ class Agreement(Data):
 
 
 class PaymentOrder(Data):
-    """The money goes out; the disbursement is on the log of record."""
+    """The money goes out; the disbursement is on the log of record.
+
+    amount: what is lent. withheld: what of it is kept for fees, so that the borrower gets the rest; absent if nothing.
+    """
 
     application_id: ApplicationId
     loan_id: LoanId
     amount: Amount
+    withheld: Total | None = None
     currency: CurrencyCode
     effective_date: date
     by: Name

@@ -108,16 +108,26 @@ class Posting(Data):
 
 
 class Account(Data):
-    """A loan's figures after an event. `past_due_since`: the due date from which days past due count, if any."""
+    """A loan's figures after an event. `past_due_since`: the due date from which days past due count, if any.
 
-    status: Literal["contracted", "active", "settled", "unknown"]
+    Fees and penalties are due from the day on which they are charged, and absent where there never were any.
+    `charged_off_on`: since when the claim is no asset any more; it goes on. `restructured`: how often, if ever;
+    `watched_until`: the date up to which the loan is watched for that.
+    """
+
+    status: Literal["contracted", "active", "settled", "written-off", "unknown"]
     principal_outstanding: Total
     interest_due: Total
+    fees_due: Total | None = None
+    penalties_due: Total | None = None
     past_due: Total
     past_due_since: date | None = None
     next_due_date: date | None = None
     overpaid: Total
     in_suspense: Total
+    charged_off_on: date | None = None
+    restructured: Annotated[int, Field(ge=1, strict=True)] | None = None
+    watched_until: date | None = None
 
 
 class Entry(Data):

@@ -12,6 +12,8 @@ from shared.events.signals import Figure
 
 Severity = Literal["yellow", "orange", "red"]
 Class = Literal["normal", "special-mention", "substandard", "doubtful", "loss"]
+Trigger = Literal["restructured", "charged-off"]
+"""What gives a class where days past due alone would give a better one."""
 SignalRule = Literal["clock-too-far", "unit-changed", "no-consent", "period-reversed"]
 """Why a signal can't count."""
 AlertId = EventId
@@ -136,7 +138,7 @@ class LevelChanged(Envelope):
 
 
 class Classification(Data):
-    """A loan's risk class by the policy row in force."""
+    """A loan's risk class by the policy row in force. `trigger`: absent where days past due alone give the class."""
 
     borrower_id: BorrowerId
     loan_id: LoanId
@@ -145,6 +147,7 @@ class Classification(Data):
     days_past_due: Annotated[int, Field(ge=0, strict=True)]
     as_of: date
     policy: Annotated[str, StringConstraints(max_length=100)]
+    trigger: Trigger | None = None
 
 
 class LoanClassified(Envelope):

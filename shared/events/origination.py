@@ -1,39 +1,11 @@
 """What origination states about a loan on `loans.lifecycle.v1`: the contract, its whole terms, the money paid out."""
 
-from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 
 from shared.events.envelope import Amount, BorrowerId, CurrencyCode, Data, Envelope
-
-AnnualRate = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]?)(\.[0-9]{1,8})?$")]
-"""A nominal annual rate as a decimal fraction: "0.12" is 12 % a year. Below 100."""
-
-
-class Terms(Data):
-    """The complete terms of a loan, frozen into its contract.
-
-    kind: equal-instalment (等额本息, annuity) or equal-principal (等额本金). A rate of "0" makes either zero-interest.
-    Instalment k falls due `every` x (k-1) `unit`s after `first_due_date`; a day that the month lacks is its last day.
-    day_count: `30/360` (ISDA 2006 4.16(f)) or `actual/365` (4.16(d), Actual/365 Fixed), from due date to due date.
-    rounding: how a fraction of a minor unit rounds; the last instalment takes what rounding left.
-    allocation: the order in which a repayment is used; see services/ledger/allocation.py.
-    arrears_materiality: past due only counts in days once more than this amount is overdue.
-    """
-
-    kind: Literal["equal-instalment", "equal-principal"]
-    principal: Amount
-    currency: CurrencyCode
-    annual_rate: AnnualRate
-    instalments: Annotated[int, Field(ge=1, le=600, strict=True)]
-    every: Annotated[int, Field(ge=1, le=366, strict=True)] = 1
-    unit: Literal["day", "week", "month"] = "month"
-    first_due_date: date
-    day_count: Literal["30/360", "actual/365"] = "30/360"
-    rounding: Literal["half-even", "half-up"] = "half-even"
-    allocation: Literal["instalment-interest-principal", "due-interest-principal"] = "instalment-interest-principal"
-    arrears_materiality: Amount = "0"
+from shared.events.terms import Terms
 
 
 class Contract(Data):
@@ -45,7 +17,7 @@ class Contract(Data):
 
 
 class Disbursement(Data):
-    """Money paid out to the borrower; it must equal the contract's principal."""
+    """Money paid out to the borrower, in one sum or in tranches; together no more than the terms allow."""
 
     amount: Amount
     currency: CurrencyCode
@@ -59,7 +31,7 @@ class LoanContracted(Envelope):
 
 
 class LoanDisbursed(Envelope):
-    """The principal was paid out on the effective date."""
+    """Principal was paid out on the effective date: all of it, or a tranche."""
 
     type: Literal["origination.LoanDisbursed.v1"] = "origination.LoanDisbursed.v1"
     data: Disbursement

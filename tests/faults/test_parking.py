@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lendlog.histories import History, Produced
-from services.ledger import book, reading, replay
+from services.ledger import book, fact_reading, reading, replay
 from shared.streams.intake import NotUnderstood
 from tests.faults.in_process import Driven, driven
 from tests.faults.ledger_run import assert_all_agree, produce, records_of
@@ -45,6 +45,7 @@ def mend(patch: pytest.MonkeyPatch) -> None:
             return read(replace(record, value=json.dumps(known).encode()))
 
     patch.setattr(book, "read_to_fold", mended)
+    patch.setattr(fact_reading, "read_to_fold", mended)
     patch.setattr(replay, "read", mended)
 
 

@@ -37,8 +37,9 @@ class Home:
 def test_a_simulated_lender_lives_once_and_every_service_replays(tmp_path: Path, kafka_jars: Path) -> None:
     home = Home(tmp_path / "home")
     summary = home.call(*ASKED, "--seed", "7")
-    decided = summary["applications"]
-    assert decided["applications"] == decided["approved"] + decided["referred"] + decided["declined"] >= 8
+    decided, at_end = summary["policy_decided"], summary["status_at_end"]
+    assert summary["applications"] == sum(decided.values()) == sum(at_end.values()) >= 8
+    assert at_end["paid-out"] == 8
     assert summary["loans_paid_out"] == 8
     assert summary["payments"] > 0
     assert summary["signals"] > 0

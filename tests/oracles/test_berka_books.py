@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from lendlog.berka import plan, read
-from services.ledger.accounts import CASH, LOANS_RECEIVABLE
 from services.ledger.book import Book
 from services.ledger.commands.guards import Guards, Stamp, decide, evolve
+from services.ledger.engine.accounts import CASH, LOANS_RECEIVABLE
 from services.ledger.messages import Topics
 from shared.events.envelope import BOOK
 from shared.events.ledger import BusinessDateClosed

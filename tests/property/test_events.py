@@ -22,7 +22,7 @@ def instances(schema: dict[str, Any], root: dict[str, Any]) -> st.SearchStrategy
     match schema:
         case {"$ref": reference}:
             return instances(root["$defs"][reference.rpartition("/")[2]], root)
-        case {"anyOf": choices}:
+        case {"anyOf": choices} | {"oneOf": choices}:
             return st.one_of(*(instances(choice, root) for choice in choices))
         case {"type": "array", "items": items}:
             least = schema.get("minItems", 0)
@@ -30,6 +30,8 @@ def instances(schema: dict[str, Any], root: dict[str, Any]) -> st.SearchStrategy
         case {"patternProperties": patterns}:
             ((pattern, values),) = patterns.items()
             return st.dictionaries(scalars({"pattern": pattern}), instances(values, root), max_size=2)
+        case {"propertyNames": names, "additionalProperties": values}:
+            return st.dictionaries(instances(names, root), instances(values, root), max_size=2)
         case {"properties": properties}:
             parts = {name: instances(part, root) for name, part in properties.items()}
             required = {name: part for name, part in parts.items() if name in schema.get("required", ())}

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lendlog.histories import History
-from services.ledger import accounts
-from services.ledger.account import Loan, decode_loan
+from services.ledger.engine import accounts
+from services.ledger.engine.account import INTEREST, Loan, decode_loan
 from services.ledger.memory import MemoryBooks
 from services.ledger.replay import note
 from shared.streams.ports import Record
@@ -185,7 +185,7 @@ def test_once_every_instalment_has_fallen_due_accrued_interest_is_zero_to_the_un
     (loan,) = states(books)
     assert loan.fallen == len(loan.due)
     assert accrued == 0
-    assert income == sum(loan.interest_due)
+    assert income == sum(loan.asked[INTEREST])
     for group in books.hosted.book.groups.values():
         assert (group.numerator, group.remainder) == (0, 0)
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.origination.capacity import Capacity, capacity
-from services.origination.schedule_preview import preview
 from shared.events.applications import Statement
-from shared.events.origination import Terms
+from shared.events.terms import Terms
 from shared.money import decimal_text
+from shared.schedules import paid_out_whole
 from tests.unit.origination.examples import RULES, TODAY, months, statement
 
 STRESS = RULES.policies["credit@1"].capacity.sales_stress
@@ -40,7 +40,7 @@ def planned(stated: Statement, principal: int, count: int) -> Capacity:
         instalments=count,
         first_due_date=date(2024, 7, 10),
     )
-    made = preview(terms, disbursed_on=TODAY)
+    made = paid_out_whole(terms, disbursed_on=TODAY).instalments
     return capacity(stated, made, today=TODAY, stress=STRESS, months_max=60)
 
 

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lendlog.histories import History
+from services.ledger.engine.opening import in_minor_units
 from services.ledger.reading import PlainPayment, read, read_to_fold
-from services.ledger.servicing import in_minor_units
 from shared.events.ledger import PaymentReceived
 from shared.streams.intake import NotUnderstood, Unreadable
 from shared.streams.ports import Record

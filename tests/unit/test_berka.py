@@ -11,9 +11,9 @@ from lendlog.berka import borrower_id, first_due_date, plan, read, terms
 from lendlog.berka_files import DamagedFile
 from services.ledger.commands.guards import Guards, Stamp, decide, evolve
 from services.ledger.commands.model import CloseDate, ConcludeContract, Disburse, OpenBook, ReceivePayment
-from services.ledger.schedule import schedule
 from shared.errors import MissingPrecondition
 from shared.money import decimal_text
+from shared.schedules import paid_out_whole
 
 BERKA = Path(os.environ.get("LENDLOG_BERKA", "../shared/data/berka"))
 THROUGH = date(1994, 3, 31)
@@ -43,7 +43,7 @@ def test_every_loan_of_the_file_has_equal_instalments_as_the_file_says() -> None
     portfolio = read(BERKA, date(1998, 12, 31))
     assert len(portfolio.loans) == 682
     for loan in portfolio.loans:
-        made = schedule(terms(loan), disbursed_on=loan.granted)
+        made = paid_out_whole(terms(loan), disbursed_on=loan.granted)
         assert set(made.principal) == {loan.instalment}
         assert not any(made.interest)
 

@@ -17,8 +17,8 @@ from services.origination.personal import Personal
 from services.origination.product import require_fit
 from services.origination.rules import load
 from shared.events.applications import Request, Statement
-from shared.events.origination import Terms
 from shared.events.parties import Party
+from shared.events.terms import Terms
 from shared.money import decimal_text
 
 TODAY = date(2024, 5, 20)

@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field, StringConstraints
 from shared.api import Body, Day
 from shared.events.envelope import Amount, BorrowerId, CurrencyCode, EventId, LoanId
 from shared.events.ledger import Reason
-from shared.events.origination import Contract, Terms
+from shared.events.origination import Contract
+from shared.events.terms import Terms
 
 Product = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}@[0-9]{1,6}$")]
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/-]{1,64}$")]
@@ -42,8 +43,15 @@ class NewLoan(Body):
         return Contract(borrower_id=self.borrower_id, product=self.product, terms=terms)
 
 
+class NewSchedule(Body):
+    """Terms, and the date on which the principal would be paid out whole."""
+
+    terms: LoanTerms
+    disbursed_on: Day
+
+
 class NewDisbursement(Body):
-    """The principal, paid out whole; without a date on the open one."""
+    """The principal or a part of it, paid out; without a date on the open one."""
 
     amount: Amount
     currency: CurrencyCode

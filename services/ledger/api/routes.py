@@ -1,11 +1,8 @@
 """The routes: parse, call, render. Commands answer 202 with the event that they became; readings show the books."""
 
-import asyncio
-import time
-from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Path, Query
+from fastapi import Path
 from starlette.responses import JSONResponse
 
 from services.ledger import queries
@@ -17,8 +14,12 @@ from services.ledger.api.bodies import (
     NewRelease,
     NewRetry,
     NewReversal,
+    NewSchedule,
 )
-from services.ledger.api.serving import Calling, Services, accepted, record
+from services.ledger.api.reading import After, Loan, reading, wait_for
+from services.ledger.api.servicing import SERVICING_ROUTES
+from services.ledger.api.serving import Calling, accepted, record
+from services.ledger.api.trying import Preview, preview_of, record_tried
 from services.ledger.commands import (
     CloseDate,
     ConcludeContract,
@@ -31,18 +32,9 @@ from services.ledger.commands import (
 )
 from shared.api import Day, Route
 from shared.errors import Refusal
-from shared.events.envelope import EventId, LoanId, new_event_id
-from shared.problems import Problem
+from shared.events.envelope import EventId, new_event_id
 
-Loan = Annotated[LoanId, Path()]
 Payment = Annotated[EventId, Path()]
-After = Annotated[EventId | None, Query(description="Answer once this event is in the books.")]
-
-
-class UnknownLoan(Refusal):
-    """The books hold no such loan."""
-
-    status = 404
 
 
 class NotParked(Refusal):
@@ -85,22 +77,33 @@ async def contract_loan(call: Calling, body: NewLoan) -> JSONResponse:
     return await record(call, command, body, place=f"/v1/loans/{body.loan_id}", loan_id=body.loan_id)
 
 
-async def disburse(call: Calling, loan_id: Loan, body: NewDisbursement) -> JSONResponse:
-    """Pay out the whole principal."""
+async def disburse(call: Calling, loan_id: Loan, body: NewDisbursement, preview: Preview = False) -> JSONResponse:
+    """Pay out the principal, or a tranche of it; after the first it is tried out on the books."""
     command = Disburse(loan_id, body.amount, body.currency, body.effective_date, new_event_id())
+    if preview or await call.services.commands.is_disbursed(loan_id):
+        return await record_tried(call, command, body, preview=preview)
     return await record(call, command, body, place=f"/v1/loans/{loan_id}", loan_id=loan_id)
 
 
-async def receive_payment(call: Calling, loan_id: Loan, body: NewPayment) -> JSONResponse:
+async def receive_payment(call: Calling, loan_id: Loan, body: NewPayment, preview: Preview = False) -> JSONResponse:
     """Record money that came in. It is accepted for a loan that is not known, too, and waits in suspense."""
     event_id = new_event_id()
     command = ReceivePayment(loan_id, body.amount, body.currency, body.effective_date, body.reference, event_id)
+    if preview:
+        return await preview_of(call, command)
     return await record(call, command, body, place=f"/v1/loans/{loan_id}", loan_id=loan_id)
 
 
-async def reverse_payment(call: Calling, loan_id: Loan, payment_id: Payment, body: NewReversal) -> JSONResponse:
-    """Take a payment back; `payment_id` is the event id that recording it answered with."""
+async def reverse_payment(
+    call: Calling, loan_id: Loan, payment_id: Payment, body: NewReversal, preview: Preview = False
+) -> JSONResponse:
+    """Take a payment back; `payment_id` is the event id that recording it answered with. It is tried out on the books
+    where the payment is in them."""
     command = ReversePayment(loan_id, payment_id, body.reason, new_event_id())
+    async with call.services.ledger.acquire() as connection:
+        booked = await queries.event_is_in(connection, payment_id)
+    if preview or booked:
+        return await record_tried(call, command, body, preview=preview, named=[payment_id])
     return await record(call, command, body, place=f"/v1/loans/{loan_id}", loan_id=loan_id)
 
 
@@ -145,7 +148,7 @@ async def retry_dead_letter(
 
 async def book(call: Calling, after: After = None) -> dict[str, Any]:
     """The open business date: as commands see it, and as far as each partition's books have come."""
-    await _wait_for(call.services, after)
+    await wait_for(call.services, after)
     open_date = await call.services.commands.open_date()
     async with call.services.ledger.acquire() as connection:
         rows = await connection.fetch(_POSITIONS)
@@ -154,17 +157,17 @@ async def book(call: Calling, after: After = None) -> dict[str, Any]:
 
 async def loan(call: Calling, loan_id: Loan, as_of: Day | None = None, after: After = None) -> dict[str, Any]:
     """Balance and state of a loan, now or effective on a date."""
-    return await _reading(call.services, loan_id, after, lambda c: queries.loan_view(c, loan_id, as_of=as_of))
+    return await reading(call.services, loan_id, after, lambda c: queries.loan_view(c, loan_id, as_of=as_of))
 
 
 async def loan_schedule(call: Calling, loan_id: Loan, after: After = None) -> dict[str, Any]:
     """The loan's instalments."""
-    return await _reading(call.services, loan_id, after, lambda c: queries.schedule_view(c, loan_id))
+    return await reading(call.services, loan_id, after, lambda c: queries.schedule_view(c, loan_id))
 
 
 async def loan_entries(call: Calling, loan_id: Loan, after: After = None) -> dict[str, Any]:
     """Every posting of the loan, with the event that caused it and both dates."""
-    return await _reading(call.services, loan_id, after, lambda c: queries.entries_view(c, loan_id))
+    return await reading(call.services, loan_id, after, lambda c: queries.entries_view(c, loan_id))
 
 
 async def parked(call: Calling) -> dict[str, Any]:
@@ -175,38 +178,17 @@ async def parked(call: Calling) -> dict[str, Any]:
 
 async def dead_letters(call: Calling, after: After = None) -> dict[str, Any]:
     """Messages that could not be read, and what became of them."""
-    await _wait_for(call.services, after)
+    await wait_for(call.services, after)
     async with call.services.ledger.acquire() as connection:
         return {"dead_letters": await queries.dead_letters_view(connection)}
 
 
+async def preview_schedule(body: NewSchedule) -> JSONResponse:
+    """The instalments of terms whose principal is paid out whole on a date; nothing is contracted."""
+    return JSONResponse(queries.schedule_of_terms(body.terms, disbursed_on=body.disbursed_on))
+
+
 _POSITIONS = "SELECT partition, open_date, next_offset, halted FROM position ORDER BY partition"
-
-
-async def _reading(services: Services, loan_id: str, after: str | None, view: Callable[[Any], Any]) -> dict[str, Any]:
-    await _wait_for(services, after)
-    async with services.ledger.acquire() as connection:
-        found: dict[str, Any] | None = await view(connection)
-    if found is None:
-        raise UnknownLoan(f"The books hold no loan {loan_id}; what was accepted may be on its way: use ?after=.")
-    return found
-
-
-async def _wait_for(services: Services, event_id: str | None) -> None:
-    """Until the event is in the books; a 504 problem when that takes longer than the services' `wait_seconds`.
-
-    No connection is held in between: those who wait don't keep others from reading.
-    """
-    deadline, pause = time.monotonic() + services.wait_seconds, 0.004
-    while event_id is not None:
-        async with services.ledger.acquire() as connection:
-            if await queries.event_is_in(connection, event_id):
-                return
-        if time.monotonic() > deadline:
-            detail = f"Event {event_id} was not in the books within {services.wait_seconds:g} s."
-            raise Problem(504, "not-in-the-books-yet", "The event is not in the books yet.", detail)
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.5, 0.1)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -217,6 +199,8 @@ ROUTES: tuple[Route, ...] = (
     ("POST", "/v1/loans/{loan_id}/disbursement", disburse),
     ("POST", "/v1/loans/{loan_id}/payments", receive_payment),
     ("POST", "/v1/loans/{loan_id}/payments/{payment_id}/reversal", reverse_payment),
+    *SERVICING_ROUTES,
+    ("POST", "/v1/schedules", preview_schedule),
     ("GET", "/v1/loans/{loan_id}", loan),
     ("GET", "/v1/loans/{loan_id}/schedule", loan_schedule),
     ("GET", "/v1/loans/{loan_id}/entries", loan_entries),

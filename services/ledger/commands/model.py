@@ -4,6 +4,7 @@ a command whose event id was recorded before does nothing."""
 from dataclasses import dataclass
 from datetime import date
 
+from services.ledger.engine.facts import Happening
 from shared.errors import Refusal
 from shared.events.origination import Contract
 
@@ -35,7 +36,7 @@ class ConcludeContract:
 
 @dataclass(frozen=True, slots=True)
 class Disburse:
-    """Pay out the whole principal on `effective_date` (None: the open date)."""
+    """Pay out the principal, or a part of it, on `effective_date` (None: the open date)."""
 
     loan_id: str
     amount: str
@@ -62,6 +63,27 @@ class ReversePayment:
 
     loan_id: str
     payment_id: str
+    reason: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLoan:
+    """Anything else that happens to a loan that is paid out, on `effective_date` (None: the open date): a charge, a
+    credit, an agreed change, an end. `data` is the fact as it will be stated."""
+
+    loan_id: str
+    data: Happening
+    effective_date: date | None
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndoEvent:
+    """Take back the fact whose event id is `undone_id`, as if it had never been."""
+
+    loan_id: str
+    undone_id: str
     reason: str
     event_id: str
 
@@ -95,7 +117,7 @@ class RetryDeadLetter:
 
 
 BookCommand = OpenBook | CloseDate | RetryDeadLetter
-LoanCommand = ConcludeContract | Disburse | ReceivePayment | ReversePayment | ReleaseLoan
+LoanCommand = ConcludeContract | Disburse | ReceivePayment | ReversePayment | ServiceLoan | UndoEvent | ReleaseLoan
 Command = BookCommand | LoanCommand
 
 
@@ -133,14 +155,40 @@ class LoanNotContracted(Refusal):
     status = 409
 
 
-class LoanAlreadyDisbursed(Refusal):
-    """The loan was paid out already; it is paid out once, whole."""
+class LoanNotDisbursed(Refusal):
+    """The loan is not paid out yet."""
 
     status = 409
 
 
-class DisbursementNotPrincipal(Refusal):
-    """A loan is paid out whole: amount and currency are those of the contract's principal."""
+class AboveContract(Refusal):
+    """Disbursements together must not exceed the amount of the contract, or what its terms allow above it."""
+
+
+class OtherCurrency(Refusal):
+    """The amount must be in the loan's currency."""
+
+
+class BeforeDisbursement(Refusal):
+    """Nothing can happen to a loan before the money is paid out."""
+
+
+class BreaksRule(Refusal):
+    """The books would not take it: it breaks a rule of the loan."""
+
+    status = 409
+
+
+class LoanIsParked(Refusal):
+    """The loan is parked: its books are not complete until it is released."""
+
+    status = 409
+
+
+class ChangedMeanwhile(Refusal):
+    """Something else happened to the loan at the same time; look at it again."""
+
+    status = 409
 
 
 class AmountZero(Refusal):

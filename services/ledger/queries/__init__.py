@@ -14,12 +14,26 @@ from services.ledger.queries.loans import (
     posting,
     schedule_view,
 )
+from services.ledger.queries.previews import preview
+from services.ledger.queries.schedules import schedule_of_terms
 from services.ledger.queries.snapshots import snapshot
+from services.ledger.queries.statements import (
+    Account,
+    NoPayoff,
+    account,
+    delinquency_view,
+    payoff_view,
+    statement_view,
+)
 
 __all__ = [
     "HISTORY",
+    "Account",
     "AsOfAhead",
+    "NoPayoff",
+    "account",
     "dead_letters_view",
+    "delinquency_view",
     "entries_view",
     "event_is_in",
     "facts_of_rows",
@@ -28,7 +42,11 @@ __all__ = [
     "legible",
     "loan_view",
     "parked_view",
+    "payoff_view",
     "posting",
+    "preview",
+    "schedule_of_terms",
     "schedule_view",
     "snapshot",
+    "statement_view",
 ]

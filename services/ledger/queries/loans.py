@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.ledger.account import STATUS, Loan, decode_loan, iso
-from services.ledger.accounts import NAMES
-from services.ledger.book import facts_of
+from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, STATUS, Loan, decode_loan, iso
+from services.ledger.engine.accounts import NAMES
+from services.ledger.engine.facts import Fact
+from services.ledger.engine.folding import fold
+from services.ledger.fact_reading import stored_facts
 from services.ledger.queries.aside import parked_rows
 from services.ledger.queries.snapshots import snapshot
 from services.ledger.reading import read
-from services.ledger.servicing import Fact, fold
 from shared.errors import Refusal
 from shared.merkle import record_of
 from shared.money import code_of, decimal_text
@@ -116,7 +117,7 @@ async def effective_facts(connection: Any, stored: Stored, as_of: date) -> list[
 
 def facts_of_rows(rows: Sequence[Any]) -> list[Fact]:
     """The facts of rows of `event`."""
-    return facts_of((row["offset"], row["effective_date"], record_of(row["record"])) for row in rows)
+    return stored_facts((row["offset"], row["effective_date"], record_of(row["record"])) for row in rows)
 
 
 def figures(loan: Loan, day: int) -> dict[str, Any]:
@@ -134,10 +135,13 @@ def figures(loan: Loan, day: int) -> dict[str, Any]:
         "principal": text(loan.principal),
         "principal_outstanding": text(loan.principal_outstanding),
         "interest_due": text(loan.interest_fallen_unpaid()),
+        "fees_due": text(loan.unpaid_of(FEE)),
+        "penalties_due": text(loan.unpaid_of(PENALTY)),
         "past_due": text(loan.past_due(day)),
         "past_due_since": iso(loan.past_due_since(day)),
         "days_past_due": loan.days_past_due(day),
         "next_due_date": iso(loan.next_due()),
+        "charged_off_on": iso(loan.charged_off or None),
         "overpaid": text(loan.overpaid),
         "in_suspense": text(loan.in_suspense()),
         "suspense": [
@@ -157,14 +161,16 @@ async def schedule_view(connection: Any, loan_id: str) -> dict[str, Any] | None:
     code = code_of(loan.currency) if loan.currency else None
     rows = []
     for k, due in enumerate(loan.due):
-        principal, interest = loan.principal_due[k], loan.interest_due[k]
-        left = loan.unpaid_principal(k), loan.unpaid_interest(k)
+        penalties, fees, interest, principal = (column[k] for column in loan.asked)
+        left = [column[k] for column in loan.left]
         amounts = {
             "principal": principal,
             "interest": interest,
-            "total": principal + interest,
-            "principal_paid": principal - left[0],
-            "interest_paid": interest - left[1],
+            "fees": fees,
+            "penalties": penalties,
+            "total": principal + interest + fees + penalties,
+            "principal_paid": principal - left[PRINCIPAL],
+            "interest_paid": interest - left[INTEREST],
             "outstanding": sum(left),
         }
         texts = {name: decimal_text(minor, code or "") for name, minor in amounts.items()}

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from services.ledger.account import Loan, decode_loan
+from services.ledger.engine.account import Loan, decode_loan
 from services.ledger.store.transaction import LedgerTransaction
 from shared.streams.outbox_rows import unpack
 from shared.streams.ports import FencedError, Message, RetryableError

@@ -6,8 +6,8 @@ from typing import Any
 
 import asyncpg
 
-from services.ledger.account import AccrualGroup, Loan, decode_group, decode_loan, encode_loan, group_id
 from services.ledger.book import Book, Rows
+from services.ledger.engine.account import AccrualGroup, Loan, decode_group, decode_loan, encode_loan, group_id
 from services.ledger.store.set_aside import SetAside, date_of
 from shared.merkle import record_of
 from shared.money import code_of

@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.ledger.accounts import NAMES
+from services.ledger.engine.accounts import NAMES
 from services.ledger.queries import snapshot
 from services.ledger.verify import of_balances, of_books, of_log
 from services.ledger.verify.of_balances import Check
@@ -34,6 +34,8 @@ CHECKS: dict[str, Check] = {
     "parked": of_books.parked_are_held,
     "principal": of_balances.principal_is_its_postings,
     "interest-due": of_balances.interest_is_its_postings,
+    "fees-due": of_balances.fees_are_their_postings,
+    "penalties-due": of_balances.penalties_are_their_postings,
     "interest-ahead": of_balances.unearned_is_its_postings,
     "interest-accrued": of_balances.accrued_is_its_postings,
     "overpayment": of_balances.overpayment_is_its_postings,

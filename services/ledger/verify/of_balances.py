@@ -3,21 +3,24 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from services.ledger.account import AccrualGroup, Loan, iso
-from services.ledger.accounts import (
+from services.ledger.digest import canonical_state
+from services.ledger.engine.account import FEE, INTEREST, PENALTY, WRITTEN_OFF, AccrualGroup, Loan, iso
+from services.ledger.engine.accounts import (
     ACCRUED_INTEREST,
+    FEES_RECEIVABLE,
     INTEREST_INCOME,
     INTEREST_RECEIVABLE,
     LOANS_RECEIVABLE,
     NAMES,
     OVERPAYMENT,
+    PENALTIES_RECEIVABLE,
     SUSPENSE,
     UNEARNED_INTEREST,
 )
-from services.ledger.accrual import period
-from services.ledger.book import facts_of
-from services.ledger.digest import canonical_state
-from services.ledger.servicing import Journal, fold
+from services.ledger.engine.accrual import period
+from services.ledger.engine.folding import fold
+from services.ledger.engine.journal import Journal
+from services.ledger.fact_reading import stored_facts
 from services.ledger.verify.rows import Books, Finding, Posting
 from shared.errors import InvariantBroken
 from shared.merkle import record_of
@@ -43,18 +46,33 @@ def _balance_check(account: int, name: str, wanted: Callable[[Loan], int], sign:
     return check
 
 
+def _asset(amount: Callable[[Loan], int]) -> Callable[[Loan], int]:
+    """What stands in the assets: nothing of a loan that is charged off."""
+    return lambda loan: 0 if loan.charged_off or loan.status == WRITTEN_OFF else amount(loan)
+
+
 def _paid_ahead(loan: Loan) -> int:
-    return sum(loan.interest_due[k] - loan.unpaid_interest(k) for k in range(loan.fallen, len(loan.due)))
+    if not loan.asked or loan.earns_until >= 0:
+        return 0
+    asked, left = loan.asked[INTEREST], loan.left[INTEREST]
+    return sum(asked[k] - left[k] for k in range(loan.fallen, len(asked)))
 
 
 def _fallen_interest(loan: Loan) -> int:
-    return sum(loan.interest_due[: loan.fallen])
+    if not loan.asked:
+        return 0
+    fallen = loan.fallen if loan.earns_until < 0 else min(loan.fallen, loan.earns_until)
+    return sum(loan.asked[INTEREST][:fallen])
 
 
 principal_is_its_postings = _balance_check(
-    LOANS_RECEIVABLE, "principal outstanding", lambda loan: loan.principal_outstanding, 1
+    LOANS_RECEIVABLE, "principal outstanding", _asset(lambda loan: loan.principal_outstanding), 1
 )
-interest_is_its_postings = _balance_check(INTEREST_RECEIVABLE, "interest due", Loan.interest_fallen_unpaid, 1)
+interest_is_its_postings = _balance_check(INTEREST_RECEIVABLE, "interest due", _asset(Loan.interest_fallen_unpaid), 1)
+fees_are_their_postings = _balance_check(FEES_RECEIVABLE, "fees", _asset(lambda loan: loan.unpaid_of(FEE)), 1)
+penalties_are_their_postings = _balance_check(
+    PENALTIES_RECEIVABLE, "penalties", _asset(lambda loan: loan.unpaid_of(PENALTY)), 1
+)
 unearned_is_its_postings = _balance_check(UNEARNED_INTEREST, "interest paid ahead", _paid_ahead, -1)
 accrued_is_its_postings = _balance_check(ACCRUED_INTEREST, "interest fallen due", _fallen_interest, -1)
 overpayment_is_its_postings = _balance_check(OVERPAYMENT, "overpaid", lambda loan: loan.overpaid, -1)
@@ -83,7 +101,7 @@ def groups_are_their_loans(books: Books) -> Iterator[Finding]:
     for loan in books.loans:
         for k in range(min(loan.accruing + 1, len(loan.due))):
             start, end = period(loan, k)
-            if interest := loan.interest_due[k]:
+            if (interest := loan.asked[INTEREST][k]) and loan.earns(k):
                 sums = wanted[AccrualGroup(end - start, loan.currency).number]
                 sums[0] += interest if k == loan.accruing else 0
                 sums[1] += interest * (day - start if k == loan.accruing else end - start)
@@ -125,13 +143,13 @@ def loans_are_folds(books: Books) -> Iterator[Finding]:
     """A loan's state, and its postings net per value date and pair of accounts, are those of a fold of its facts."""
     for loan in books.loans:
         events = books.events_by_loan.get(loan.number, [])
-        facts = facts_of((event.offset, event.effective, record_of(event.record)) for event in events)
+        facts = stored_facts((event.offset, event.effective, record_of(event.record)) for event in events)
         try:
-            folded, journal = fold(loan.number, loan.loan_id, facts, before=books.horizon(loan))
+            folded, journal = fold(loan.number, loan.loan_id, facts, before=loan.folded_to or books.horizon(loan))
         except InvariantBroken as broken:
             yield Finding("loan", books.of(loan.loan_id), f"its stored facts can't be folded: {broken}")
             continue
-        folded.accruing = loan.accruing
+        folded.accruing, folded.folded_to = loan.accruing, loan.folded_to
         if canonical_state(folded) != canonical_state(loan):
             yield Finding("loan", books.of(loan.loan_id), "state is not that of a fold of its stored facts")
         if (wrong := _unlike(books, loan, journal)) is not None:

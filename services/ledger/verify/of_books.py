@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from services.ledger.account import AccrualGroup, Loan, group_id
-from services.ledger.accounts import NAMES
+from services.ledger.engine.account import AccrualGroup, Loan, group_id
+from services.ledger.engine.accounts import NAMES
 from services.ledger.reading import read
 from services.ledger.verify.rows import Books, Event, Finding, LoanRow
 from shared.errors import Refusal

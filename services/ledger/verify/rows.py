@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from services.ledger.account import AccrualGroup, Loan, decode_group, decode_loan
+from services.ledger.engine.account import AccrualGroup, Loan, decode_group, decode_loan
 from shared.merkle import canonical
 from shared.streams.ports import Record
 

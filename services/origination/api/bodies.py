@@ -9,7 +9,7 @@ from shared.api import Body, Day
 from shared.events import applications as said
 from shared.events import parties
 from shared.events.envelope import Amount, BorrowerId, CurrencyCode
-from shared.events.origination import AnnualRate
+from shared.events.terms import AnnualRate
 
 
 class PartyFields(Body):

@@ -7,6 +7,7 @@ from typing import Literal
 from services.origination.assessment import exposure_room
 from services.origination.commands import refusals
 from services.origination.commands.stamp import Stamp
+from services.origination.cost import fees_withheld
 from services.origination.dossier import ENDED, Dossier
 from services.origination.offer import Quote, offer_of, quote
 from services.origination.product import require_first_due
@@ -133,10 +134,12 @@ def disburse(
         return [stamp.event(said.DisbursementRefused, borrower, stop)]
     if terms.first_due_date <= today:
         raise refusals.DisbursementTooLate(f"The first instalment falls due on {terms.first_due_date}.")
+    withheld = sum(amount for _, amount in fees_withheld(terms))
     order = said.PaymentOrder(
         application_id=name,
         loan_id=loan.loan_id,
         amount=terms.principal,
+        withheld=decimal_text(withheld, terms.currency) if withheld else None,
         currency=terms.currency,
         effective_date=today,
         by=by,

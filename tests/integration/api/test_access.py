@@ -25,6 +25,26 @@ WHO_MAY = {
     "POST /v1/loans/{loan_id}/disbursement": "o",
     "POST /v1/loans/{loan_id}/payments": "t",
     "POST /v1/loans/{loan_id}/payments/{payment_id}/reversal": "o",
+    "POST /v1/loans/{loan_id}/payments/{payment_id}/chargeback": "o",
+    "POST /v1/loans/{loan_id}/charges": "o",
+    "POST /v1/loans/{loan_id}/charges/{charge_id}/waiver": "o",
+    "POST /v1/loans/{loan_id}/charges/{charge_id}/adjustments": "o",
+    "POST /v1/loans/{loan_id}/credits": "o",
+    "POST /v1/loans/{loan_id}/refunds": "o",
+    "POST /v1/loans/{loan_id}/charge-off": "o",
+    "POST /v1/loans/{loan_id}/write-off": "o",
+    "POST /v1/loans/{loan_id}/reschedules": "o",
+    "POST /v1/loans/{loan_id}/re-ageing": "o",
+    "POST /v1/loans/{loan_id}/re-amortisation": "o",
+    "POST /v1/loans/{loan_id}/prepayments": "t",
+    "POST /v1/loans/{loan_id}/acceleration": "o",
+    "POST /v1/loans/{loan_id}/pauses": "o",
+    "POST /v1/loans/{loan_id}/resumption": "o",
+    "POST /v1/loans/{loan_id}/events/{event_id}/undoing": "o",
+    "GET /v1/loans/{loan_id}/payoff": "otpa",
+    "GET /v1/loans/{loan_id}/statement": "otpa",
+    "GET /v1/loans/{loan_id}/delinquency": "otpa",
+    "POST /v1/schedules": "otpa",
     "GET /v1/loans/{loan_id}": "otpa",
     "GET /v1/loans/{loan_id}/schedule": "otpa",
     "GET /v1/loans/{loan_id}/entries": "otpa",
@@ -40,7 +60,8 @@ async def test_every_route_lets_in_the_roles_that_it_names_and_nobody_else(clien
     differences = []
     for route, letters in WHO_MAY.items():
         method, path = route.split()
-        at = path.format(loan_id="loan-1", payment_id=new_event_id(), partition=0, offset=0)
+        ids = dict.fromkeys(("payment_id", "charge_id", "event_id"), new_event_id())
+        at = path.format(loan_id="loan-1", partition=0, offset=0, **ids)
         for role in (None, "nobody", *sorted(ROLES)):
             answer = await client.send(role, method, at, {} if method == "POST" else None)
             if letters == "*":

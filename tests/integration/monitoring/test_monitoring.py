@@ -73,10 +73,12 @@ async def test_arrears_become_an_alert_a_class_and_a_portfolio_figure(monitoring
             figures = (await client.get("/v1/portfolio"))["currencies"]["CNY"]
             assert figures["par60"] == {"loans": 1, "amount": "1000.00", "ratio": "0.250000"}
             assert figures["par90"]["ratio"] == "0.000000"
+            assert (figures["buckets"]["61-90"]["loans"], figures["restructured"]["loans"]) == (1, 0)
             earlier = (await client.get("/v1/portfolio?as_of=2024-01-11"))["currencies"]["CNY"]
             assert (earlier["par1"]["ratio"], earlier["classes"]["special-mention"]["loans"]) == ("0.000000", 1)
             found = await client.get("/v1/loans/loan-late/classification")
-            assert (found["class"], found["days_past_due"]) == ("special-mention", 61)
+            assert (found["class"], found["days_past_due"], found["bucket"]) == ("special-mention", 61, "61-90")
+            assert (found["restructured"], found["watched_until"], found["written_off"]) == (0, None, "0.00")
             useful = await client.get("/v1/usefulness")
             assert (useful["indicators"], useful["acknowledged_after_days"]) == ([], None)
             assert [change["new"] for change in found["changes"]] == ["normal", "special-mention"]

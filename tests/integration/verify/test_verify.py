@@ -8,7 +8,7 @@ import pytest
 
 from lendlog.histories import History
 from lendlog.verify_command import log_reader
-from services.ledger.account import Loan, decode_group, decode_loan, encode_loan
+from services.ledger.engine.account import FEE, INTEREST, PENALTY, Loan, decode_group, decode_loan, encode_loan
 from services.ledger.verify import CHECKS, verify
 from services.ledger.worker import topics_of
 from shared.database import connect
@@ -181,25 +181,37 @@ def dearer(loan: Loan) -> None:
     loan.waiting = [(offset, event_id, amount + 1, currency) for offset, event_id, amount, currency in loan.waiting]
 
 
-def later_due(loan: Loan) -> None:
-    loan.interest_due = [loan.interest_due[0] + 1, *loan.interest_due[1:]]
+def dearer_instalment(loan: Loan) -> None:
+    loan.asked[INTEREST][0] += 1
+
+
+def less_left(loan: Loan) -> None:
+    """Of interest, in the first instalment that is open."""
+    loan.left[INTEREST][loan.first_open] -= 1
+
+
+def more_left(part: int) -> Callable[[Loan], None]:
+    """Of another part there."""
+
+    def change(loan: Loan) -> None:
+        loan.left[part][loan.first_open] += 1
+
+    return change
+
+
+def interest_is_open(loan: Loan) -> bool:
+    return loan.first_open < len(loan.due) and loan.earns_until < 0 and loan.left[INTEREST][loan.first_open] > 1
 
 
 STATE_LIES = (
     StateLie("principal", lambda loan: loan.status, more("principal_outstanding")),
     StateLie("overpayment", lambda loan: loan.overpaid, more("overpaid")),
     StateLie("suspense", lambda loan: loan.waiting, dearer, "folds suspense-rows"),
-    StateLie(
-        "interest-due",
-        lambda loan: loan.interest_open < loan.fallen and loan.interest_left > 1,
-        lambda loan: setattr(loan, "interest_left", loan.interest_left - 1),
-    ),
-    StateLie(
-        "interest-ahead",
-        lambda loan: loan.fallen <= loan.interest_open < len(loan.due) and loan.interest_left,
-        lambda loan: setattr(loan, "interest_left", loan.interest_left - 1),
-    ),
-    StateLie("interest-accrued", lambda loan: loan.fallen, later_due, "folds accrual-groups"),
+    StateLie("interest-due", lambda loan: interest_is_open(loan) and loan.first_open < loan.fallen, less_left),
+    StateLie("interest-ahead", lambda loan: interest_is_open(loan) and loan.first_open >= loan.fallen, less_left),
+    StateLie("interest-accrued", lambda loan: loan.fallen, dearer_instalment, "folds accrual-groups"),
+    StateLie("fees-due", lambda loan: loan.first_open < len(loan.due), more_left(FEE)),
+    StateLie("penalties-due", lambda loan: loan.first_open < len(loan.due), more_left(PENALTY)),
     StateLie("folds", lambda loan: loan.last_key, more("last_key"), ""),
     StateLie("folds", lambda loan: loan.borrower_id, lambda loan: setattr(loan, "borrower_id", "B"), ""),
 )

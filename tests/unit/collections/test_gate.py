@@ -18,6 +18,7 @@ from services.collections.contact import (
 from services.collections.contact_policy import ContactPolicy, WindowAtNight, contact_policies
 from services.collections.dated import PolicyGap, PolicyOverlap
 from services.collections.gate import decide
+from services.collections.queries import verdict_document
 
 CLOSED = date(2026, 3, 9)
 CHANNELS = frozenset({"email", "sms", "voice", "letter"})
@@ -62,6 +63,37 @@ def test_the_hour_that_summer_time_skips_is_not_added_to_the_wait() -> None:
     closed = date(2026, 3, 7)
     assert denied(ask(AMERICA, "2026-03-08T02:00", closed=closed)) == ("us-hours", utc("2026-03-08T12:00"))
     assert denied(ask(AMERICA, "2026-03-07T02:00", closed=closed)) == ("us-hours", utc("2026-03-07T13:00"))
+
+
+def test_a_denial_names_the_policy_whose_row_denies_and_none_where_the_borrowers_standing_does() -> None:
+    document = verdict_document(Attempt(utc("2026-03-10T14:00"), "voice", "collection"), ask(CHINA, "2026-03-10T14:00"))
+    assert (document["verdict"], document["policy"], document["rule"]) == ("deny", "contact-cn@1", "cn-hours")
+    stale = ask(CHINA, "2026-03-14T02:00")
+    assert isinstance(stale, Denied)
+    assert stale.policy == "contact-cn@1"
+    promised = ask(replace(CHINA, promise_active=True), "2026-03-10T02:00")
+    assert isinstance(promised, Denied)
+    assert promised.policy is None
+
+
+def test_a_denial_is_said_in_sentences() -> None:
+    own = ask(CHINA, "2024-03-10T15:00", closed=date(2024, 3, 9))
+    binding = ask(CHINA, "2026-03-10T14:00")
+    log = [call(f"2026-03-10T01:0{n}", "unanswered") for n in range(6)]
+    advisory = ask(CHINA, "2026-03-10T03:00", *log)
+    talk = ask(AMERICA, "2026-03-10T15:00", call("2026-03-04T15:00", "answered"))
+    hours = "Only from 08:00 until 22:00 by the borrower's clock, unless the borrower agrees to other hours."
+    attempts = "At most 6 attempts a day to reach one number or address."
+    guide = (
+        "China Banking Association, guide to collection work (trial) of 2026-01-30, at most 6 unanswered attempts a day"
+        " to one number unless agreed"
+    )
+    assert [one.reason for one in (own, binding, advisory, talk) if isinstance(one, Denied)] == [
+        f"{hours} This is the lender's own rule.",
+        f"{hours} The rule binds: GB/T 45251-2025, no collecting between 22:00 and 08:00 unless agreed.",
+        f"{attempts} The rule is a recommendation, and followed: {guide}.",
+        "None within 7 days of a conversation, whose own day is the first of them. This is the lender's own rule.",
+    ]
 
 
 def test_a_consent_opens_the_night() -> None:

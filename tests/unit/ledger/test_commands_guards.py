@@ -9,6 +9,7 @@ from services.ledger.commands.guards import (
     Contracted,
     Disbursed,
     Guards,
+    MoneyOut,
     NotContracted,
     Stamp,
     aggregate_of,
@@ -17,11 +18,13 @@ from services.ledger.commands.guards import (
     loan_from_json,
     loan_to_json,
 )
-from services.ledger.schedule import FirstDueNotAfterDisbursement, UnschedulableTerms
 from shared.errors import Refusal
+from shared.events import servicing
 from shared.events.envelope import Envelope, new_event_id
-from shared.events.origination import Contract, Terms
+from shared.events.origination import Contract
+from shared.events.terms import Terms
 from shared.money import TooManyDecimals, UnknownCurrency
+from shared.schedules import FirstDueNotAfterDisbursement, UnschedulableTerms
 from shared.topics import lifecycle_events
 
 OPEN = date(2024, 1, 31)
@@ -72,6 +75,8 @@ def event_of(command: model.Command, guards: Guards) -> Envelope:
         model.RetryDeadLetter(0, 1, None, "mended", new_event_id()),
         model.ReleaseLoan("loan-1", 7, "broken", "mended", new_event_id()),
         model.ReversePayment("loan-1", new_event_id(), "returned", new_event_id()),
+        model.ServiceLoan("loan-1", servicing.WriteOff(reason="lost"), None, new_event_id()),
+        model.UndoEvent("loan-1", new_event_id(), "typo", new_event_id()),
         contract(),
         disburse(),
         payment(),
@@ -132,16 +137,25 @@ def test_a_loan_is_contracted_once() -> None:
         event_of(contract(), after(contract()))
 
 
-def test_a_loan_is_disbursed_only_once_whole_and_after_its_contract() -> None:
+def test_a_loan_is_paid_out_after_its_contract_in_parts_up_to_its_amount() -> None:
     with pytest.raises(model.LoanNotContracted):
         event_of(disburse(), Guards(OPEN))
     contracted = after(contract())
-    for other in (disburse("1199.99"), disburse("1200.01"), disburse(currency="USD")):
-        with pytest.raises(model.DisbursementNotPrincipal):
+    event_of(disburse("1200"), contracted)
+    for refusal, other in ((model.AboveContract, disburse("1200.01")), (model.OtherCurrency, disburse(currency="USD"))):
+        with pytest.raises(refusal):
             event_of(other, contracted)
-    event_of(disburse("1200"), contracted)  # the same amount, written shorter
-    with pytest.raises(model.LoanAlreadyDisbursed):
-        event_of(disburse(), after(contract(), disburse()))
+    part = after(contract(), disburse("800.00"))
+    event_of(disburse("400.00"), part)
+    with pytest.raises(model.AboveContract, match=r"^400\.00 EUR can still be paid out\.$"):
+        event_of(disburse("400.01"), part)
+    event_of(disburse("520.00"), after(contract(over_applied="0.1"), disburse("800.00")))
+
+
+def test_a_part_that_gives_no_schedule_is_not_paid_out() -> None:
+    with pytest.raises(UnschedulableTerms) as refused:
+        event_of(disburse("0.02"), after(contract()))
+    assert refused.value.field == "amount"
 
 
 def test_the_first_due_date_follows_the_disbursement() -> None:
@@ -210,6 +224,14 @@ def test_every_event_is_one_of_the_logs_and_names_its_cause_of_order() -> None:
     assert event.effectivedate == OPEN - timedelta(days=3)
 
 
-@pytest.mark.parametrize("state", [NotContracted(), Contracted("b-1", terms()), Disbursed("b-1", terms(), OPEN)])
+DISBURSED = Disbursed("b-1", terms(), (MoneyOut(new_event_id(), OPEN, 80_000), MoneyOut(new_event_id(), OPEN, 100)))
+
+
+@pytest.mark.parametrize("state", [NotContracted(), Contracted("b-1", terms()), DISBURSED])
 def test_a_loans_guarding_state_survives_its_json(state: NotContracted | Contracted | Disbursed) -> None:
     assert loan_from_json(loan_to_json(state)) == state
+
+
+def test_a_loan_that_was_paid_out_whole_is_read_as_it_was_kept_then() -> None:
+    kept = {"borrower_id": "b-1", "terms": terms().model_dump(mode="json"), "disbursed": "2024-01-31"}
+    assert loan_from_json(kept) == Disbursed("b-1", terms(), (MoneyOut("", OPEN, 120_000),))

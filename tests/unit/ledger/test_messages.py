@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ledger import messages
-from services.ledger.account import Loan
-from services.ledger.accounts import CASH, LOANS_RECEIVABLE
+from services.ledger.engine.account import FEE, PENALTY, Loan, LoanCharge
+from services.ledger.engine.accounts import CASH, LOANS_RECEIVABLE
+from services.ledger.engine.journal import JournalLine
 from services.ledger.memory import MemoryBooks
 from services.ledger.messages import Topics
-from services.ledger.servicing import JournalLine
 from shared.events.ledger import AccountSnapshot, PaymentReceived
 from shared.streams.ports import Message, Record
 from shared.streams.unit import Parked
@@ -52,15 +52,21 @@ def _without_nulls(value: Any) -> Any:
 
 def loans() -> Sequence[Loan]:
     """One of each state, all changed last at offset 7."""
-    schedule = {"due": [739_300, 739_400], "principal_due": [5_000, 5_000], "interest_due": [70, 40]}
+    asked = [[0, 30], [20, 0], [70, 40], [5_000, 5_000]]
+    schedule = {"due": [739_300, 739_400], "asked": asked}
     lent = {"borrower_id": "B1", "currency": 203, "principal": 10_000} | schedule
-    owing = {"fallen": 1, "principal_left": 4_000, "interest_left": 70, "principal_outstanding": 9_000}
+    left = [[0, 30], [20, 0], [70, 40], [4_000, 5_000]]
+    charges = [LoanCharge(IDS, FEE, 739_300, 20, 20), LoanCharge(IDS, PENALTY, 739_400, 30, 30)]
+    owing = {"fallen": 1, "left": left, "charges": charges, "principal_outstanding": 9_000}
+    nothing = {"fallen": 2, "left": [[0, 0]] * 4, "first_open": 2}
     found = [
         Loan(0, "L1"),
         Loan(1, "L1", waiting=[(5, IDS, 400, 978)]),
         Loan(2, "L1", 1, "B1", 203, 10_000, terms="{}"),
         Loan(3, "L1", 2, **lent, **owing, waiting=[(5, IDS, 400, 203)]),  # type: ignore[arg-type]
-        Loan(4, "L1", 3, **lent, fallen=2, principal_open=2, interest_open=2, overpaid=10**18),  # type: ignore[arg-type]
+        Loan(4, "L1", 2, **lent, **owing, charged_off=739_349, restructured=1, watched_until=739_900),  # type: ignore[arg-type]
+        Loan(5, "L1", 3, **lent, **nothing, overpaid=10**18),  # type: ignore[arg-type]
+        Loan(6, "L1", 4, **lent, **nothing),  # type: ignore[arg-type]
     ]
     for loan in found:
         loan.as_of = 7

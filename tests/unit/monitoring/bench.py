@@ -126,24 +126,31 @@ class Bench:
         self.take(signals.IndicatorPublished, data, "farming.north")
 
     def entry(
-        self, *, since: str | None, principal: str = "1000.00", effective: str | None = None, borrower: str = BORROWER
+        self,
+        *,
+        since: str | None,
+        principal: str = "1000.00",
+        effective: str | None = None,
+        borrower: str = BORROWER,
+        booked: tuple[str, str, str] = ("cash", "loans-receivable", "100.00"),
+        **account_too: Any,
     ) -> None:
-        """The loan as the ledger tells it on the open date."""
+        """The loan as the ledger tells it on the open date; `booked`: debit, credit and amount."""
         today = self.context.today
         assert today is not None
-        account = ledger.Account(
-            status="active" if principal != "0" else "settled",
-            principal_outstanding=principal,
-            interest_due="0",
-            past_due="100.00" if since else "0",
-            past_due_since=date.fromisoformat(since) if since else None,
-            overpaid="0",
-            in_suspense="0",
-        )
+        fields: dict[str, Any] = {
+            "status": "active" if principal != "0" else "settled",
+            "principal_outstanding": principal,
+            "interest_due": "0",
+            "past_due": "100.00" if since else "0",
+            "past_due_since": date.fromisoformat(since) if since else None,
+            "overpaid": "0",
+            "in_suspense": "0",
+        }
+        account = ledger.Account.model_validate(fields | account_too)
         value_date = date.fromisoformat(effective) if effective else today
-        posting = ledger.Posting(
-            debit="cash", credit="loans-receivable", amount="100.00", currency="CNY", effective_date=value_date
-        )
+        debit, credit, amount = booked
+        posting = ledger.Posting(debit=debit, credit=credit, amount=amount, currency="CNY", effective_date=value_date)
         data = ledger.Entry(
             loan_id=LOAN,
             borrower_id=borrower,

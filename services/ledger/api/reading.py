@@ -1,0 +1,57 @@
+"""Readings of the books: waiting until an event is in, and what is not there."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+
+from services.ledger import queries
+from services.ledger.api.serving import Services
+from shared.errors import Refusal
+from shared.events.envelope import EventId, LoanId
+from shared.problems import Problem
+
+Loan = Annotated[LoanId, Path()]
+After = Annotated[EventId | None, Query(description="Answer once this event is in the books.")]
+
+
+class UnknownLoan(Refusal):
+    """The books hold no such loan."""
+
+    status = 404
+
+
+async def reading(
+    services: Services, loan_id: str, after: str | None, view: Callable[[Any], Awaitable[dict[str, Any] | None]]
+) -> dict[str, Any]:
+    """The view of a loan once the event `after` is in the books. Raises UnknownLoan."""
+    await wait_for(services, after)
+    async with services.ledger.acquire() as connection:
+        found = await view(connection)
+    if found is None:
+        raise unknown(loan_id)
+    return found
+
+
+def unknown(loan_id: str) -> UnknownLoan:
+    """The refusal of a loan that the books don't hold."""
+    return UnknownLoan(f"The books hold no loan {loan_id}; what was accepted may be on its way: use ?after=.")
+
+
+async def wait_for(services: Services, event_id: str | None) -> None:
+    """Until the event is in the books; a 504 problem when that takes longer than the services' `wait_seconds`.
+
+    No connection is held in between: those who wait don't keep others from reading.
+    """
+    deadline, pause = time.monotonic() + services.wait_seconds, 0.004
+    while event_id is not None:
+        async with services.ledger.acquire() as connection:
+            if await queries.event_is_in(connection, event_id):
+                return
+        if time.monotonic() > deadline:
+            detail = f"Event {event_id} was not in the books within {services.wait_seconds:g} s."
+            raise Problem(504, "not-in-the-books-yet", "The event is not in the books yet.", detail)
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 0.1)

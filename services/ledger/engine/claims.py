@@ -1,0 +1,90 @@
+"""What the lender is owed goes through the books: money comes in, instalments fall due (see the table in accounts)."""
+
+from services.ledger.engine.account import ACTIVE, INTEREST, SETTLED, WRITTEN_OFF, Loan
+from services.ledger.engine.accounts import (
+    ACCRUED_INTEREST,
+    FEES_RECEIVABLE,
+    INTEREST_RECEIVABLE,
+    LOANS_RECEIVABLE,
+    OVERPAYMENT,
+    PENALTIES_RECEIVABLE,
+    RECOVERIES,
+    UNEARNED_INTEREST,
+)
+from services.ledger.engine.allocation import PAYMENT, Allocation, Uses, allocate
+from services.ledger.engine.journal import Journal, JournalLine
+
+
+def receive(
+    loan: Loan, amount: int, day: int, source: int, journal: Journal, kind: str = PAYMENT, uses: Uses | None = None
+) -> Allocation:
+    """Use money that comes from the account `source`; settle the loan when nothing is left to pay."""
+    if loan.status == WRITTEN_OFF:
+        journal.append(JournalLine(source, RECOVERIES, amount, loan.currency, day))
+        return _NOTHING
+    used = allocate(loan, amount, day, kind, uses)
+    number = loan.currency
+    if loan.charged_off:
+        if amount > used.rest:
+            journal.append(JournalLine(source, RECOVERIES, amount - used.rest, number, day))
+    else:
+        if used.penalty:
+            journal.append(JournalLine(source, PENALTIES_RECEIVABLE, used.penalty, number, day))
+        if used.fee:
+            journal.append(JournalLine(source, FEES_RECEIVABLE, used.fee, number, day))
+        if used.interest_due:
+            journal.append(JournalLine(source, INTEREST_RECEIVABLE, used.interest_due, number, day))
+        if used.interest_ahead:
+            journal.append(JournalLine(source, UNEARNED_INTEREST, used.interest_ahead, number, day))
+        if used.principal:
+            journal.append(JournalLine(source, LOANS_RECEIVABLE, used.principal, number, day))
+    if used.rest:
+        loan.overpaid += used.rest
+        if source != OVERPAYMENT:
+            journal.append(JournalLine(source, OVERPAYMENT, used.rest, number, day))
+    if loan.first_open >= len(loan.due):
+        loan.status = SETTLED
+    return used
+
+
+_NOTHING = Allocation(0, 0, 0, 0, 0, 0)
+
+
+def use_credit(loan: Loan, day: int, journal: Journal, uses: Uses | None) -> Allocation:
+    """Money paid too much pays what is newly owed, at once."""
+    if not loan.overpaid or loan.first_open >= len(loan.due):
+        return _NOTHING
+    amount, loan.overpaid = loan.overpaid, 0
+    return receive(loan, amount, day, OVERPAYMENT, journal, uses=uses)
+
+
+def owe(loan: Loan, k: int) -> None:
+    """Instalment k asks for something again: look at it again, and the loan is no longer settled."""
+    loan.first_open = min(loan.first_open, k)
+    if loan.status == SETTLED:
+        loan.status = ACTIVE
+
+
+def fall_due(loan: Loan, before: int, journal: Journal) -> bool:
+    """Let every instalment due strictly before the ordinal `before` fall due. True if one did."""
+    first = loan.fallen
+    while loan.fallen < len(loan.due) and loan.due[loan.fallen] < before:
+        k = loan.fallen
+        day = loan.due[k]
+        interest = loan.asked[INTEREST][k]
+        if interest and loan.earns(k):
+            unpaid = loan.left[INTEREST][k]
+            if paid := interest - unpaid:
+                journal.append(JournalLine(UNEARNED_INTEREST, ACCRUED_INTEREST, paid, loan.currency, day))
+            if unpaid:
+                journal.append(JournalLine(INTEREST_RECEIVABLE, ACCRUED_INTEREST, unpaid, loan.currency, day))
+        loan.fallen = k + 1
+        if (key := 2 * day + 1) > loan.last_key:
+            loan.last_key = key
+    return loan.fallen > first
+
+
+def backdated_due(loan: Loan, before: int) -> bool:
+    """Whether an instalment that falls due before `before` comes earlier than something already folded."""
+    due = loan.next_due()
+    return due is not None and due < before and 2 * due + 1 < loan.last_key

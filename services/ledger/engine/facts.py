@@ -1,0 +1,69 @@
+"""What the engine folds: the facts of a loan, each with its value date.
+
+The three kinds that make up nearly all of a log are flat records; all others carry their event's data as it is.
+"""
+
+import msgspec
+
+from shared.events import servicing
+from shared.events.origination import Contract
+
+Happening = (
+    servicing.Charge
+    | servicing.Waiver
+    | servicing.ChargeCredit
+    | servicing.Credit
+    | servicing.Chargeback
+    | servicing.Refund
+    | servicing.ChargeOff
+    | servicing.WriteOff
+    | servicing.Reschedule
+    | servicing.ReAge
+    | servicing.ReAmortise
+    | servicing.Prepayment
+    | servicing.Acceleration
+    | servicing.Pause
+    | servicing.Resume
+)
+
+
+class ContractFact(msgspec.Struct, frozen=True):
+    """The terms as they were agreed."""
+
+    event_id: str
+    contract: Contract
+
+
+class DisbursementFact(msgspec.Struct, frozen=True):
+    """Money out on the ordinal `effective`."""
+
+    event_id: str
+    effective: int
+    amount: int
+    currency: int
+
+
+class PaymentFact(msgspec.Struct, frozen=True):
+    """Money in on the ordinal `effective`; `offset` tells arrival order and names the payment in suspense."""
+
+    event_id: str
+    effective: int
+    offset: int
+    amount: int
+    currency: int
+
+
+class ServicingFact(msgspec.Struct, frozen=True):
+    """Anything else that happens to a disbursed loan, on the ordinal `effective`."""
+
+    event_id: str
+    effective: int
+    data: Happening
+
+
+Fact = ContractFact | DisbursementFact | PaymentFact | ServicingFact
+
+
+def key_of(fact: Fact) -> int:
+    """Where a fact stands in the loan's life: 2 x value date (a due date is one more); a contract comes first."""
+    return 0 if isinstance(fact, ContractFact) else 2 * fact.effective

@@ -1,0 +1,94 @@
+"""Facts become an account: in place, one by one, where nothing but money moves; anew from the first fact where one is
+backdated, taken back, or changes the loan itself (D12).
+
+A loan's life is the sequence of its facts and of its instalments falling due, ordered by key = 2 x value date, plus one
+for a due date: on a due date payments come before the instalment falls due. A fact whose key is below the last one
+folded is backdated: the loan is folded anew and the difference of the two journals is booked.
+"""
+
+from collections.abc import Sequence
+
+from services.ledger.engine.account import CONTRACTED, UNKNOWN, Loan
+from services.ledger.engine.accounts import CASH, SUSPENSE
+from services.ledger.engine.claims import receive
+from services.ledger.engine.facts import ContractFact, DisbursementFact, Fact, PaymentFact, ServicingFact, key_of
+from services.ledger.engine.journal import Journal, JournalLine
+from services.ledger.engine.opening import conclude, disburse, no_longer_waiting, terms_of
+from services.ledger.engine.servicing import Servicing
+from shared.errors import InvariantBroken
+from shared.events.servicing import ChargeOff
+
+
+def in_place(loan: Loan, fact: Fact) -> bool:
+    """Whether the fact can be applied to the account as it is: the contract, the first money out without fees, money
+    that comes in; none of them backdated, and where neither interest nor penalties follow what is outstanding."""
+    match fact:
+        case ContractFact():
+            return True
+        case PaymentFact():
+            return 2 * fact.effective >= loan.last_key and not (loan.refolds and loan.must_refold(fact.effective))
+        case DisbursementFact():
+            return begins_in_place(loan) and 2 * fact.effective >= loan.last_key
+        case _:
+            return False
+
+
+def begins_in_place(loan: Loan) -> bool:
+    """Whether a disbursement is the loan's first, and nothing is withheld of it."""
+    return loan.status == UNKNOWN or (loan.status == CONTRACTED and not terms_of(loan).upfront_fees)
+
+
+def apply(loan: Loan, fact: Fact, journal: Journal) -> None:
+    """Fold one fact that `in_place` allows into the account. Raises InvariantBroken before anything has changed."""
+    match fact:
+        case PaymentFact():
+            if loan.status in (UNKNOWN, CONTRACTED) or fact.currency != loan.currency:
+                loan.waiting.append((fact.offset, fact.event_id, fact.amount, fact.currency))
+                journal.append(JournalLine(CASH, SUSPENSE, fact.amount, fact.currency, fact.effective))
+            else:
+                receive(loan, fact.amount, fact.effective, CASH, journal)
+        case ContractFact():
+            conclude(loan, fact.contract)
+        case DisbursementFact():
+            disburse(loan, fact, journal)
+            for _offset, _event_id, amount, _currency in no_longer_waiting(loan):
+                receive(loan, amount, fact.effective, SUSPENSE, journal)
+        case _:
+            raise AssertionError("in_place was not asked")
+    if (key := key_of(fact)) > loan.last_key:
+        loan.last_key = key
+
+
+def in_order(facts: Sequence[Fact]) -> list[Fact]:
+    """The facts, given in order of arrival, in order of value date; those of one date keep their order of arrival.
+
+    A charge-off must be the last thing that its loan has seen when it arrives: it makes recoveries of all that comes
+    after it, and must not do so behind the back of money that was used already.
+    """
+    latest = 0
+    for fact in facts:
+        key = key_of(fact)
+        if key < latest and isinstance(fact, ServicingFact) and isinstance(fact.data, ChargeOff):
+            raise InvariantBroken("a charge-off of a value date before something that is booked already")
+        latest = max(latest, key)
+    return sorted(facts, key=key_of)
+
+
+def service(number: int, loan_id: str, facts: Sequence[Fact], *, before: int) -> Servicing:
+    """Fold all facts, given in order of arrival, up to the ordinal `before`: instalments due before it have fallen due,
+    and facts of later value dates are folded too."""
+    servicing = Servicing(number, loan_id)
+    for fact in in_order(facts):
+        if not isinstance(fact, ContractFact):
+            servicing.pass_time(min(fact.effective, before))
+        servicing.fold(fact)
+    servicing.pass_time(before)
+    return servicing
+
+
+def fold(number: int, loan_id: str, facts: Sequence[Fact], *, before: int) -> tuple[Loan, Journal]:
+    """The loan and its whole journal from its facts in order of arrival; what is due before `before` has fallen due."""
+    servicing = service(number, loan_id, facts, before=before)
+    if servicing.loan.refolds:
+        servicing.loan.folded_to = before
+    return servicing.loan, servicing.journal

@@ -1,0 +1,34 @@
+"""The instalments of terms, without a loan."""
+
+from datetime import date
+from typing import Any
+
+from services.ledger.queries.statements import texts
+from shared.errors import Refusal
+from shared.events.terms import Terms
+from shared.money import minor_units
+from shared.schedules import DisbursedAfterLastDue, FirstDueNotAfterDisbursement, paid_out_whole
+
+
+def schedule_of_terms(terms: Terms, *, disbursed_on: date) -> dict[str, Any]:
+    """The schedule of a principal that is paid out whole. `flagged_years`: years for which due dates were moved
+    by weekends and statutory days alone. Raises the refusals of shared.schedules and shared.money by field."""
+    try:
+        principal = minor_units(terms.principal, terms.currency)
+        made = paid_out_whole(terms, disbursed_on=disbursed_on)
+    except (FirstDueNotAfterDisbursement, DisbursedAfterLastDue) as refusal:
+        refusal.field = "disbursed_on"
+        raise
+    except Refusal as refusal:
+        name = "principal" if refusal.field == "amount" else refusal.field
+        refusal.field = f"terms/{name}" if name else "terms"
+        raise
+    code, balance, rows = terms.currency, principal, []
+    for number, one in enumerate(made.instalments, start=1):
+        balance -= one.principal
+        amounts = {"principal": one.principal, "interest": one.interest, "total": one.total, "balance": balance}
+        head = {"number": number, "start_date": one.start.isoformat(), "due_date": one.due.isoformat()}
+        rows.append(head | {"down_payment": one.down_payment} | texts(amounts, code))
+    sums = {"principal": principal, "interest": sum(made.interest), "total": sum(one.total for one in made.instalments)}
+    head = {"currency": code, "disbursed_on": disbursed_on.isoformat()}
+    return head | texts(sums, code) | {"instalments": rows, "flagged_years": list(made.flagged)}
