@@ -1,7 +1,9 @@
 """The auditor of a deployment: the checks of `lendlog verify` again and again, and what they found as metrics.
 
-`python -m lendlog.auditor`, with the reader's database role. Each audit is a process of its own (`--once`, which prints
-the audit's document): it holds a partition of the books in memory while it checks it, and keeps no probe waiting.
+`python -m lendlog.auditor`, with the reader's database role. Every few minutes it looks at what came since it looked
+last, now and then at the whole. Each audit is a process of its own (`--once`, which reads where the last one ended and
+prints the audit's document with where this one did): it holds a partition of the books in memory while it checks it,
+and keeps no probe waiting.
 """
 
 import asyncio
@@ -16,7 +18,7 @@ from aiokafka.errors import KafkaError
 from pydantic import Field
 
 from lendlog.signals import Stopped, run_to_end
-from lendlog.verify_command import log_reader
+from lendlog.verify_command import log_reader, marks_as_json, marks_of_json
 from services.ledger.verify import CHECKS, verify
 from shared import telemetry
 from shared.database import connect
@@ -30,8 +32,9 @@ AGAIN_SECONDS = 60.0
 """After an audit that could not be finished."""
 
 FINDINGS = gauge("lendlog_audit_findings", "0 or 1", "Whether the last audit found something by this check", "check")
-LAST = gauge("lendlog_audit_timestamp_seconds", "seconds", "When the last finished audit ended")
-SECONDS = gauge("lendlog_audit_duration_seconds", "seconds", "How long the last finished audit took")
+LAST = gauge("lendlog_audit_timestamp_seconds", "seconds", "When the last finished audit of the whole ended")
+SECONDS = gauge("lendlog_audit_duration_seconds", "seconds", "How long the last finished audit took", "scope")
+RATE = gauge("lendlog_audit_events_per_second", "events a second", "How fast the last finished audit was", "scope")
 FAILED = counter("lendlog_audit_failures_total", "audits", "Audits that could not be finished")
 _log = telemetry.logger(__name__)
 
@@ -40,28 +43,37 @@ class AuditorSettings(ServiceSettings):
     """The auditor's: where the books are, and how often it looks."""
 
     audit_hours: float = Field(default=24.0, gt=0)
+    """Between two audits of the whole."""
+    audit_minutes: float = Field(default=10.0, gt=0)
+    """Between two audits of what came since."""
 
 
-async def audit(settings: ServiceSettings) -> dict[str, Any]:
-    """One audit's document, as `lendlog verify --json` prints it."""
+async def audit(settings: ServiceSettings, marks: dict[str, Any]) -> dict[str, Any]:
+    """One audit's document, as `lendlog verify --json` prints it, with the marks where it ended. `marks`: those of the
+    last one, if only what came since is to be looked at."""
     connection = await connect(settings.database_url.get_secret_value(), settings.ledger_schema)
     try:
         log = log_reader(settings.kafka_bootstrap, settings.topic_prefix + LIFECYCLE.name)
-        return (await verify(connection, log)).document()
+        done = await verify(connection, log, prefix=settings.topic_prefix, since=marks_of_json(marks))
+        return done.document() | {"marks": marks_as_json(done.marks)}
     finally:
         await connection.close()
 
 
 def take(document: dict[str, Any]) -> None:
-    """Set the metrics from an audit's document."""
+    """Set the metrics from an audit's document. What only the whole is asked for stays as the last one of it found."""
     for name in CHECKS:
-        FINDINGS.labels(name).set(document["checks"][name] != "ok")
-    SECONDS.set(document["seconds"])
-    LAST.set(time.time())
+        if name in document["checks"]:
+            FINDINGS.labels(name).set(document["checks"][name] != "ok")
+    scope = "since" if "since" in document else "whole"
+    SECONDS.labels(scope).set(document["seconds"])
+    RATE.labels(scope).set(document["events_per_second"])
+    if scope == "whole":
+        LAST.set(time.time())
     for name, finding in document["checks"].items():
         if finding != "ok":
             _log.error("finding", check=name, table=finding["table"], key=finding["key"], problem=finding["problem"])
-    _log.info("audited", ok=document["ok"], seconds=document["seconds"])
+    _log.info("audited", scope=scope, ok=document["ok"], seconds=document["seconds"])
 
 
 async def keep_auditing(settings: AuditorSettings) -> None:
@@ -73,24 +85,37 @@ async def keep_auditing(settings: AuditorSettings) -> None:
 
     runner = await serve_health(settings.host, settings.port, not_ready=not_ready, refresh=lambda: None)
     try:
+        marks: dict[str, Any] = {}
+        whole_at = time.monotonic()
         while True:
-            if document := await _in_a_process():
+            whole = not marks or time.monotonic() >= whole_at
+            if document := await _in_a_process({} if whole else marks):
                 take(document)
                 finished = True
+                marks = document["marks"] if document["ok"] else marks
+                whole_at = time.monotonic() + settings.audit_hours * 3600 if whole else whole_at
             else:
                 FAILED.inc()
-            await asyncio.sleep(settings.audit_hours * 3600 if document else AGAIN_SECONDS)
+            await asyncio.sleep(_pause(settings, document, whole_at - time.monotonic(), marks))
     finally:
         await runner.cleanup()
 
 
-async def _in_a_process() -> dict[str, Any] | None:
+def _pause(settings: AuditorSettings, document: Any, whole_in: float, marks: Any) -> float:
+    """Seconds to the next audit: of what came since only once the whole was found sound."""
+    if not document:
+        return AGAIN_SECONDS
+    return max(0.0, min(settings.audit_minutes * 60, whole_in) if marks else whole_in)
+
+
+async def _in_a_process(marks: dict[str, Any]) -> dict[str, Any] | None:
     """The document of an audit in a child, which ends with us; None where it ended without one, and said why."""
+    pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "lendlog.auditor", "--once", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "lendlog.auditor", "--once", stdin=pipe, stdout=pipe
     )
     try:
-        said, _ = await child.communicate()
+        said, _ = await child.communicate(json.dumps(marks).encode())
     finally:
         with contextlib.suppress(ProcessLookupError):
             child.kill()
@@ -98,7 +123,8 @@ async def _in_a_process() -> dict[str, Any] | None:
 
 
 def main(arguments: list[str]) -> int:
-    """Until SIGTERM; with `--once`, one audit to standard output, exit code 2 where it could not be finished."""
+    """Until SIGTERM; with `--once`, one audit to standard output from the marks on standard input, if any; exit code 2
+    where it could not be finished."""
     settings = AuditorSettings()
     telemetry.configure_logging("auditor", settings.log_level)
     if arguments != ["--once"]:
@@ -106,7 +132,8 @@ def main(arguments: list[str]) -> int:
             run_to_end(keep_auditing(settings))
         return 0
     try:
-        sys.stdout.write(json.dumps(run_to_end(audit(settings))) + "\n")
+        marks = json.loads(sys.stdin.read() or "{}")
+        sys.stdout.write(json.dumps(run_to_end(audit(settings, marks))) + "\n")
     except (MissingPrecondition, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError) as error:
         _log.warning("the audit could not be finished", reason=str(error))
         return 2

@@ -1,16 +1,17 @@
 """`lendlog loan show|history|statement ID`, and `preview` below it: a loan as the books have it."""
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 
 import typer
 
 from lendlog.books import AsJson, emit, fields, reading
 from lendlog.loan_preview import command as preview
-from lendlog.loan_reading import known
+from lendlog.loan_reading import known as found
+from lendlog.loan_reading import statement_lines
 from lendlog.signals import run_to_end
-from lendlog.tables import table
+from lendlog.two_dates import AsOf, Effective, Known, day
 from services.ledger import queries
 
 command = typer.Typer(no_args_is_help=True, help="Show a loan as the books have it.")
@@ -21,14 +22,15 @@ LoanId = Annotated[str, typer.Argument(help="The loan's id.")]
 @command.command()
 def show(
     loan_id: LoanId,
-    as_of: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Effective on this date, by what is known now; else the open date."),
-    ] = None,
+    known: Known = None,
+    effective: Effective = None,
+    as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a loan's balances and how long it is past due."""
-    document = run_to_end(_show(loan_id, as_of.date() if as_of else None))
+    """Show a loan's figures and how long it is past due, as known on one date and effective on another."""
+    if effective and as_of and effective != as_of:
+        raise queries.DatesDiffer("--effective and --as-of are one date: name it once.")
+    document = run_to_end(_show(loan_id, day(known), day(effective or as_of)))
     emit(document, fields(document), as_json=as_json)
 
 
@@ -40,53 +42,25 @@ def history(loan_id: LoanId, as_json: AsJson = False) -> None:
 
 
 @command.command()
-def statement(loan_id: LoanId, as_json: AsJson = False) -> None:
-    """Show a loan's instalments, money in and out, and charges."""
-    document = run_to_end(_statement(loan_id))
-    emit(document, _tables(document), as_json=as_json)
+def statement(loan_id: LoanId, known: Known = None, effective: Effective = None, as_json: AsJson = False) -> None:
+    """Show a loan's instalments, money in and out, and charges, as known on one date and effective on another."""
+    document = run_to_end(_statement(loan_id, day(known), day(effective)))
+    emit(document, statement_lines(document), as_json=as_json)
 
 
-async def _show(loan_id: str, as_of: date | None) -> dict[str, Any]:
+async def _show(loan_id: str, known: date | None, effective: date | None) -> dict[str, Any]:
     async with reading() as (_, connection):
-        return known(loan_id, await queries.loan_view(connection, loan_id, as_of=as_of))
+        return found(loan_id, await queries.loan_view(connection, loan_id, known=known, effective=effective))
 
 
 async def _history(loan_id: str) -> dict[str, Any]:
     async with reading() as (_, connection):
-        return known(loan_id, await queries.entries_view(connection, loan_id))
+        return found(loan_id, await queries.entries_view(connection, loan_id))
 
 
-async def _statement(loan_id: str) -> dict[str, Any]:
+async def _statement(loan_id: str, known: date | None, effective: date | None) -> dict[str, Any]:
     async with reading() as (_, connection):
-        return known(loan_id, await queries.statement_view(connection, loan_id))
-
-
-INSTALMENTS = (
-    "number",
-    "due_date",
-    "principal",
-    "interest",
-    "fees",
-    "penalties",
-    "total",
-    "paid",
-    "outstanding",
-    "balance",
-)
-TRANSACTIONS = ("date", "kind", "amount", "principal", "interest", "fees", "penalties", "overpaid", "balance")
-CHARGES = ("charge_id", "part", "name", "due_date", "amount", "paid", "waived", "outstanding")
-
-
-def _tables(document: dict[str, Any]) -> Iterator[str]:
-    lists = {"instalments": INSTALMENTS, "transactions": TRANSACTIONS, "charges": CHARGES}
-    yield from fields(
-        {name: value for name, value in document.items() if name not in {*lists, "disbursements", "as_of"}}
-    )
-    for name, columns in lists.items():
-        if document[name]:
-            yield ""
-            yield f"{name}:"
-            yield from table(document[name], columns, left=4 if name == "charges" else 2)
+        return found(loan_id, await queries.statement_view(connection, loan_id, known=known, effective=effective))
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
+from lendlog.checkpoint_keys import CHECKPOINTS, home_key
 from lendlog.servers.docker import kafka_server, postgres_server
 from lendlog.servers.home import AlreadyRunning, Home
 from lendlog.servers.postgres import ADMINISTRATOR
@@ -17,7 +18,7 @@ from lendlog.servers.processes import Spec, inherited
 from lendlog.servers.provision import SITE, provision_schemas, register_tokens
 from lendlog.servers.runfile import RunFile, end_survivors
 from lendlog.servers.supervisor import Supervisor, report
-from lendlog.service_processes import Process, place, write_targets
+from lendlog.service_processes import NOTARY, Process, place, write_targets
 from lendlog.services import SERVICES, schemas_of
 from shared.errors import MissingPrecondition
 from shared.settings import PlatformSettings, ServiceSettings
@@ -225,6 +226,9 @@ def _specs(running: Platform, processes: Sequence[Process]) -> dict[str, Callabl
     def build(process: Process) -> Spec:
         log = running.home.logs / f"{process.name}.log"
         environment = running.service_environment(process.role, port=process.port)
+        environment.setdefault("LENDLOG_CHECKPOINTS", str(running.home.path / CHECKPOINTS))
+        if process.name == NOTARY:
+            environment["LENDLOG_CHECKPOINT_KEY"] = home_key(running.home.path, make=True).text()
         return Spec(process.name, (sys.executable, "-m", process.module), log, running.home.path, environment)
 
     return {process.name: functools.partial(build, process) for process in processes}

@@ -17,6 +17,7 @@ DECLARING = (
     "shared.streams.merger",
     "shared.streams.worker_metrics",
     "lendlog.auditor",
+    "services.ledger.proofs.metrics",
     "services.monitoring.metrics",
     "services.collections.metrics",
 )

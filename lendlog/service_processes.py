@@ -10,6 +10,9 @@ from lendlog.servers.processes import free_port
 from lendlog.services import SERVICES
 from shared.settings import PlatformSettings
 
+NOTARY = "ledger-notary"
+"""Signs the heads of the log's trees; it alone has the key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -49,6 +52,11 @@ def place(addresses: dict[str, Any], settings: PlatformSettings) -> list[Process
             worker = Process(name, service, f"services.{service}.app", service, port(_nth(first, len(metrics))))
             processes.append(worker)
             metrics.append(f"http://127.0.0.1:{worker.port}/metrics")
+        if service == "ledger":
+            first = settings.metrics_port
+            notary = Process(NOTARY, service, "services.ledger.proofs", "reader", port(_nth(first, len(metrics))))
+            processes.append(notary)
+            metrics.append(f"http://127.0.0.1:{notary.port}/metrics")
     addresses["metrics"] = metrics
     return processes
 

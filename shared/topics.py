@@ -8,7 +8,18 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from shared.events import applications, collections, inbox, ledger, monitoring, origination, parties, servicing, signals
+from shared.events import (
+    applications,
+    checkpoints,
+    collections,
+    inbox,
+    ledger,
+    monitoring,
+    origination,
+    parties,
+    servicing,
+    signals,
+)
 from shared.events.envelope import Data, Envelope
 
 PARTITIONS = 8
@@ -128,6 +139,13 @@ LEDGER_ACCOUNTS = Topic(
     writers={ledger.AccountSnapshot: "ledger"},
     readers=("anyone",),
     settings=COMPACTED,
+)
+CHECKPOINTS = Topic(
+    name="ledger.checkpoints.v1",
+    key="`p<partition>`, on the partition of that number",
+    writers={checkpoints.CheckpointSigned: "ledger", checkpoints.CheckpointCosigned: "witness"},
+    readers=("witnesses", "anyone"),
+    settings=FOREVER,
 )
 PARTIES = Topic(
     name="borrowers.parties.v1",
@@ -287,7 +305,7 @@ def dead_letters_of(topic: Topic) -> Topic:
 
 LIFECYCLE_DEAD_LETTERS = dead_letters_of(LIFECYCLE)
 INBOXES = (ORIGINATION_INBOX, MONITORING_INBOX, COLLECTIONS_INBOX)
-LEDGER_TOPICS = (LIFECYCLE, LEDGER_EVENTS, LEDGER_ACCOUNTS, LIFECYCLE_DEAD_LETTERS)
+LEDGER_TOPICS = (LIFECYCLE, LEDGER_EVENTS, LEDGER_ACCOUNTS, CHECKPOINTS, LIFECYCLE_DEAD_LETTERS)
 """All that the ledger reads and writes."""
 TOPICS = (
     *LEDGER_TOPICS,

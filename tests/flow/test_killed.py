@@ -37,7 +37,7 @@ async def test_every_process_killed_once_nothing_lost_nothing_twice_nobody_remin
     await lender.promises(loan, loan.instalment, await lender.today())
     await lender.killing("ledger-api", lender.pays(loan, loan.instalment))
     [watched] = await lender.killing("monitoring-api", lender.loans(borrower))
-    await lender.pass_days(2)
+    await lender.killing("ledger-notary", lender.pass_days(2))
 
     # Every process was killed once, and the outcome is that of a calm day
     await until(lambda: Counter(lender.platform.run.restarts) - restarts == Counter(lender.processes))

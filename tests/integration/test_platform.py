@@ -124,7 +124,7 @@ def test_the_platform_comes_up_restarts_what_dies_and_leaves_nothing(home: Home)
     document = home.status()
     assert document["ledger"]["events"] == 0
     assert {process["name"] for process in document["processes"]} == {
-        *("postgres", "kafka", "ledger-api", "ledger-worker-1")
+        *("postgres", "kafka", "ledger-api", "ledger-worker-1", "ledger-notary")
     }
 
     for name in ("ledger-worker-1", "kafka", "postgres"):

@@ -16,6 +16,7 @@ from lendlog.servers import docker
 from lendlog.servers.home import API_ROLES
 from lendlog.servers.provision import LOGINS, SITE
 from lendlog.services import SERVICES
+from services.ledger.proofs.settings import NotarySettings
 from shared.errors import MissingPrecondition
 from shared.settings import PlatformSettings
 from tests.deployed import DEPLOY, REPOSITORY
@@ -24,10 +25,18 @@ TEXT = (REPOSITORY / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: container for name, container in CONTAINERS.items() if container["image"] == "lendlog:local"}
-PROCESSES = {name: container for name, container in OURS.items() if name not in ("provision", "ledger-auditor")}
+OTHERS = ("provision", "ledger-auditor", "ledger-notary")
+PROCESSES = {name: container for name, container in OURS.items() if name not in OTHERS}
 DOCKERFILE = (DEPLOY / "docker" / "Dockerfile").read_text()
 EXAMPLE = (DEPLOY / "docker" / "env.example").read_text()
-OPTIONAL = {"LENDLOG_SMTP_URL", "LENDLOG_SMTP_SENDER", "LENDLOG_DISPATCH_SECONDS", "LENDLOG_AUDIT_HOURS"}
+OPTIONAL = {
+    "LENDLOG_CHECKPOINT_NAME",
+    "LENDLOG_SMTP_URL",
+    "LENDLOG_SMTP_SENDER",
+    "LENDLOG_DISPATCH_SECONDS",
+    "LENDLOG_AUDIT_HOURS",
+    "LENDLOG_AUDIT_MINUTES",
+}
 
 
 def test_every_service_has_a_worker_and_an_api_that_run_its_modules() -> None:
@@ -145,8 +154,25 @@ def test_the_auditor_reads_and_does_nothing_else() -> None:
     assert auditor["networks"] == ["inside"]
 
 
+def test_the_notary_alone_has_the_key_and_writes_what_the_api_reads() -> None:
+    notary = OURS["ledger-notary"]
+    assert notary["command"] == ["python", "-m", "services.ledger.proofs"]
+    assert f"postgresql://{SITE.role('reader')}:" in notary["environment"]["LENDLOG_DATABASE_URL"]
+    assert [name for name, one in CONTAINERS.items() if "LENDLOG_CHECKPOINT_KEY" in variables(str(one))] == [
+        "ledger-notary"
+    ]
+    assert notary["networks"] == ["inside"]
+    (volume,) = notary["volumes"]
+    assert OURS["ledger-api"]["volumes"] == [f"{volume}:ro"]
+    folder = volume.partition(":")[2]
+    for container in (notary, OURS["ledger-api"]):
+        assert container["environment"]["LENDLOG_CHECKPOINTS"] == folder
+    assert f"--owner=10001 --group=10001 {folder}\n" in DOCKERFILE  # a new volume takes its owner from the image
+
+
 def test_every_variable_of_ours_is_a_setting_or_a_secret_of_provision() -> None:
-    fields = {f"LENDLOG_{name.upper()}" for name in (*AuditorSettings.model_fields, *PlatformSettings.model_fields)}
+    fields = {f"LENDLOG_{name.upper()}" for name in (*AuditorSettings.model_fields, *NotarySettings.model_fields)}
+    fields |= {f"LENDLOG_{name.upper()}" for name in PlatformSettings.model_fields}
     secrets = {PASSWORD + one.upper() for one in LOGINS} | {TOKEN + one.upper() for one in API_ROLES}
     assert secrets <= OURS["provision"]["environment"].keys()
     for container in OURS.values():
@@ -160,6 +186,10 @@ def test_the_script_makes_a_different_secret_for_everything() -> None:
     needed = variables(TEXT).keys() - OPTIONAL - {"KAFKA_CLUSTER_ID"}
     assert len({values[name] for name in needed}) == len(needed)
     assert min(len(values[name]) for name in needed) >= 44
+    made_key = NotarySettings(
+        checkpoint_key=values["LENDLOG_CHECKPOINT_KEY"], checkpoint_name=values["LENDLOG_CHECKPOINT_NAME"]
+    )
+    assert made_key.signing_key().name == values["LENDLOG_CHECKPOINT_NAME"]
     assert given(values, PASSWORD, LOGINS).keys() == set(LOGINS)
     assert given(values, TOKEN, API_ROLES).keys() == set(API_ROLES)
 

@@ -37,7 +37,8 @@ def test_names_are_used_once_and_every_runbook_belongs_to_an_alert() -> None:
 def test_every_service_is_scraped_and_watched_for_absence() -> None:
     containers = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     job = next(job for job in containers["scrape_configs"] if job["job_name"] == "lendlog")
-    names = {f"{service}-{process}" for service in SERVICES for process in ("api", "worker")} | {"ledger-auditor"}
+    names = {f"{service}-{process}" for service in SERVICES for process in ("api", "worker")}
+    names |= {"ledger-auditor", "ledger-notary"}
     assert set(job["dns_sd_configs"][0]["names"]) == names
     absent = next(rule for rule in alerts() if rule["alert"] == "ServiceAbsent")["expr"]
     assert set(re.findall(r'service="(\w+)"', absent)) == set(SERVICES)

@@ -3,18 +3,24 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Path, Query
 
 from services.ledger import queries
 from services.ledger.api.serving import Services
+from shared.api import Day
 from shared.errors import Refusal
 from shared.events.envelope import EventId, LoanId
 from shared.problems import Problem
 
 Loan = Annotated[LoanId, Path()]
 After = Annotated[EventId | None, Query(description="Answer once this event is in the books.")]
+
+Known = Annotated[Day | None, Query(description="As booked on dates up to this one; by default the open date.")]
+Effective = Annotated[Day | None, Query(description="Of value dates up to this one; by default the open date.")]
+AsOf = Annotated[Day | None, Query(description="The same as `effective`.", deprecated=True)]
 
 
 class UnknownLoan(Refusal):
@@ -38,6 +44,14 @@ async def reading(
 def unknown(loan_id: str) -> UnknownLoan:
     """The refusal of a loan that the books don't hold."""
     return UnknownLoan(f"The books hold no loan {loan_id}; what was accepted may be on its way: use ?after=.")
+
+
+def on_dates(known: date | None, effective: date | None, as_of: date | None = None) -> dict[str, Any]:
+    """The dates as the queries take them. Raises DatesDiffer."""
+    if effective is not None and as_of is not None and effective != as_of:
+        raise queries.DatesDiffer(f"effective is {effective}, as_of {as_of}.", field="as_of")
+    field = "effective" if as_of is None else "as_of"
+    return {"known": known, "effective": as_of if effective is None else effective, "field": field}
 
 
 async def wait_for(services: Services, event_id: str | None) -> None:

@@ -16,7 +16,9 @@ from services.ledger.api.bodies import (
     NewReversal,
     NewSchedule,
 )
-from services.ledger.api.reading import After, Loan, reading, wait_for
+from services.ledger.api.proofs import PROOF_ROUTES
+from services.ledger.api.reading import After, AsOf, Effective, Known, Loan, on_dates, reading, wait_for
+from services.ledger.api.reports import REPORT_ROUTES
 from services.ledger.api.servicing import SERVICING_ROUTES
 from services.ledger.api.serving import Calling, accepted, record
 from services.ledger.api.trying import Preview, preview_of, record_tried
@@ -30,7 +32,7 @@ from services.ledger.commands import (
     RetryDeadLetter,
     ReversePayment,
 )
-from shared.api import Day, Route
+from shared.api import Route
 from shared.errors import Refusal
 from shared.events.envelope import EventId, new_event_id
 
@@ -155,14 +157,30 @@ async def book(call: Calling, after: After = None) -> dict[str, Any]:
     return {"open_date": open_date, "partitions": [dict(row) for row in rows]}
 
 
-async def loan(call: Calling, loan_id: Loan, as_of: Day | None = None, after: After = None) -> dict[str, Any]:
-    """Balance and state of a loan, now or effective on a date."""
-    return await reading(call.services, loan_id, after, lambda c: queries.loan_view(c, loan_id, as_of=as_of))
+async def loan(
+    call: Calling,
+    loan_id: Loan,
+    known: Known = None,
+    effective: Effective = None,
+    as_of: AsOf = None,
+    after: After = None,
+) -> dict[str, Any]:
+    """Figures and state of a loan: now, or as known on one date and effective on another."""
+    dates = on_dates(known, effective, as_of)
+    return await reading(call.services, loan_id, after, lambda c: queries.loan_view(c, loan_id, **dates))
 
 
-async def loan_schedule(call: Calling, loan_id: Loan, after: After = None) -> dict[str, Any]:
-    """The loan's instalments."""
-    return await reading(call.services, loan_id, after, lambda c: queries.schedule_view(c, loan_id))
+async def loan_schedule(
+    call: Calling,
+    loan_id: Loan,
+    known: Known = None,
+    effective: Effective = None,
+    as_of: AsOf = None,
+    after: After = None,
+) -> dict[str, Any]:
+    """The loan's instalments: now, or as known on one date and effective on another."""
+    dates = on_dates(known, effective, as_of)
+    return await reading(call.services, loan_id, after, lambda c: queries.schedule_view(c, loan_id, **dates))
 
 
 async def loan_entries(call: Calling, loan_id: Loan, after: After = None) -> dict[str, Any]:
@@ -204,6 +222,8 @@ ROUTES: tuple[Route, ...] = (
     ("GET", "/v1/loans/{loan_id}", loan),
     ("GET", "/v1/loans/{loan_id}/schedule", loan_schedule),
     ("GET", "/v1/loans/{loan_id}/entries", loan_entries),
+    *REPORT_ROUTES,
+    *PROOF_ROUTES,
     ("GET", "/v1/parked", parked),
     ("POST", "/v1/parked/{loan_id}/release", release_loan),
     ("GET", "/v1/dead-letters", dead_letters),

@@ -7,7 +7,7 @@ from fastapi import Path, Query
 from starlette.responses import JSONResponse
 
 from services.ledger import queries
-from services.ledger.api.reading import After, Loan, reading
+from services.ledger.api.reading import After, AsOf, Effective, Known, Loan, on_dates, reading
 from services.ledger.api.servicing_bodies import (
     Fact,
     Money,
@@ -135,14 +135,26 @@ async def payoff(call: Calling, loan_id: Loan, on: Annotated[Day, Query()], afte
     return await reading(call.services, loan_id, after, lambda c: queries.payoff_view(c, loan_id, on=on))
 
 
-async def statement(call: Calling, loan_id: Loan, after: After = None) -> dict[str, Any]:
-    """Instalments, money in and out, charges."""
-    return await reading(call.services, loan_id, after, lambda c: queries.statement_view(c, loan_id))
+async def statement(
+    call: Calling,
+    loan_id: Loan,
+    known: Known = None,
+    effective: Effective = None,
+    as_of: AsOf = None,
+    after: After = None,
+) -> dict[str, Any]:
+    """Instalments, money in and out, charges: now, or as known on one date and effective on another."""
+    dates = on_dates(known, effective, as_of)
+    return await reading(call.services, loan_id, after, lambda c: queries.statement_view(c, loan_id, **dates))
 
 
-async def delinquency(call: Calling, loan_id: Loan, on: Day | None = None, after: After = None) -> dict[str, Any]:
-    """Days and amounts past due and delinquent, now or on a date."""
-    return await reading(call.services, loan_id, after, lambda c: queries.delinquency_view(c, loan_id, on=on))
+async def delinquency(
+    call: Calling, loan_id: Loan, on: Day | None = None, known: Known = None, after: After = None
+) -> dict[str, Any]:
+    """Days and amounts past due and delinquent, now or on a date, as known now or on another."""
+    return await reading(
+        call.services, loan_id, after, lambda c: queries.delinquency_view(c, loan_id, on=on, known=known)
+    )
 
 
 async def _service(

@@ -4,17 +4,17 @@ Each takes an asyncpg connection whose search path holds the ledger's schema, an
 """
 
 from services.ledger.queries.aside import dead_letters_view, event_is_in, held_view, legible, parked_view
+from services.ledger.queries.balances import balances_view
 from services.ledger.queries.loans import (
     HISTORY,
-    AsOfAhead,
     entries_view,
-    facts_of_rows,
     figures,
     loan_view,
     posting,
     schedule_view,
 )
 from services.ledger.queries.previews import preview
+from services.ledger.queries.reports import By, income_statement, movements, trial_balance
 from services.ledger.queries.schedules import schedule_of_terms
 from services.ledger.queries.snapshots import snapshot
 from services.ledger.queries.statements import (
@@ -25,13 +25,18 @@ from services.ledger.queries.statements import (
     payoff_view,
     statement_view,
 )
+from services.ledger.queries.two_dates import AsOfAhead, DatesDiffer, PeriodReversed, facts_of_rows
 
 __all__ = [
     "HISTORY",
     "Account",
     "AsOfAhead",
+    "By",
+    "DatesDiffer",
     "NoPayoff",
+    "PeriodReversed",
     "account",
+    "balances_view",
     "dead_letters_view",
     "delinquency_view",
     "entries_view",
@@ -39,8 +44,10 @@ __all__ = [
     "facts_of_rows",
     "figures",
     "held_view",
+    "income_statement",
     "legible",
     "loan_view",
+    "movements",
     "parked_view",
     "payoff_view",
     "posting",
@@ -49,4 +56,5 @@ __all__ = [
     "schedule_view",
     "snapshot",
     "statement_view",
+    "trial_balance",
 ]

@@ -1,4 +1,4 @@
-"""Loans as the books have them: balances, instalments, entries."""
+"""Loans as the books have them: figures, instalments, entries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,20 +7,14 @@ from typing import Any
 
 from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, STATUS, Loan, decode_loan, iso
 from services.ledger.engine.accounts import NAMES
-from services.ledger.engine.facts import Fact
 from services.ledger.engine.folding import fold
-from services.ledger.fact_reading import stored_facts
 from services.ledger.queries.aside import parked_rows
 from services.ledger.queries.snapshots import snapshot
+from services.ledger.queries.two_dates import Dates, dates_within, facts_at, known_rows
 from services.ledger.reading import read
-from shared.errors import Refusal
 from shared.merkle import record_of
 from shared.money import code_of, decimal_text
 from shared.partitioner import partition_for
-
-
-class AsOfAhead(Refusal):
-    """The books know nothing of a date that is still to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +66,85 @@ async def find(connection: Any, loan_id: str) -> Stored | None:
     )
 
 
-async def loan_view(connection: Any, loan_id: str, *, as_of: date | None) -> dict[str, Any] | None:
-    """State and balances of a loan: as stored, on the open date; with `as_of` effective on that date, as known now.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A loan as it is stored, or as it was seen on two dates."""
 
-    None if the books know nothing of the loan. Raises AsOfAhead for a date after the open one.
+    stored: Stored
+    loan: Loan
+    dates: Dates | None
+
+    @property
+    def day(self) -> int:
+        """The ordinal that its figures are told on; 0 where the book is not open."""
+        return self.dates.day.toordinal() if self.dates else self.stored.open_day or 0
+
+    def as_of(self) -> dict[str, Any]:
+        """What a document says of its dates and of the last event in it."""
+        return as_of_document(self.stored, self.dates, self.loan.as_of)
+
+
+def as_of_document(stored: Stored, dates: Dates | None, offset: int) -> dict[str, Any]:
+    """`date` is the value date, `known` the booking date, `offset` that of the last event that counts."""
+    opened = iso(stored.open_day)
+    told = dates.document() if dates else {"known": opened, "effective": opened}
+    return {"date": told["effective"], "known": told["known"], "offset": offset, "partition": stored.partition}
+
+
+async def see(
+    connection: Any, loan_id: str, *, known: date | None, effective: date | None, field: str = "effective"
+) -> Seen | None:
+    """The loan as stored where no date is named, else folded from what counts on the two dates; None if the books know
+    nothing of it. Raises AsOfAhead."""
+    stored = await find(connection, loan_id)
+    if stored is None:
+        return None
+    if known is None and effective is None:
+        return Seen(stored, stored.state or Loan(-1, loan_id), None)
+    dates = dates_within(date.fromordinal(stored.open_day) if stored.open_day else None, known, effective, field=field)
+    if stored.state is None:
+        return Seen(stored, Loan(-1, loan_id), dates)
+    rows = await connection.fetch(HISTORY, stored.partition, stored.state.number)
+    loan, _ = fold(stored.state.number, loan_id, facts_at(rows, dates), before=told_before(stored, dates))
+    loan.as_of = last_known(stored, rows, dates)
+    return Seen(stored, loan, dates)
+
+
+def last_known(stored: Stored, rows: Sequence[Any], dates: Dates) -> int:
+    """The offset of the last event that the books had of the loan on `known`, -1 if none."""
+    if stored.state is not None and stored.open_day == dates.known.toordinal():
+        return stored.state.as_of
+    return max((row["offset"] for row in known_rows(rows, dates)), default=-1)
+
+
+def told_before(stored: Stored, dates: Dates | None) -> int:
+    """The ordinal before which instalments have fallen due: the end of the day told, as far as the books have come. A
+    loan that was parked and released since is told as if it had not been parked."""
+    return horizon(stored) if dates is None else min(dates.day.toordinal() + 1, horizon(stored))
+
+
+async def loan_view(
+    connection: Any,
+    loan_id: str,
+    *,
+    known: date | None = None,
+    effective: date | None = None,
+    field: str = "effective",
+) -> dict[str, Any] | None:
+    """State and figures of a loan: as stored where no date is named, else as known on one date and effective on
+    another, either the open date where it is not named.
+
+    None if the books know nothing of the loan. Raises AsOfAhead for a date after the open one, of the value date at
+    `field`.
     """
     async with snapshot(connection):
-        stored = await find(connection, loan_id)
-        if stored is None:
-            return None
-        day = stored.open_day or 0
-        loan = stored.state or Loan(-1, loan_id)
-        if as_of is not None:
-            if as_of.toordinal() > day:
-                raise AsOfAhead(f"{as_of} is after the open date {iso(day or None)}.", field="as_of")
-            facts = await effective_facts(connection, stored, as_of)
-            day, offset = as_of.toordinal(), loan.as_of
-            loan, _ = fold(loan.number, loan_id, facts, before=min(day + 1, horizon(stored)))
-            loan.as_of = offset
-    return figures(loan, day) | {
-        "instalments": len(loan.due),
-        "parked": stored.parked,
-        "as_of": {"date": iso(day or None), "offset": loan.as_of, "partition": stored.partition},
+        seen = await see(connection, loan_id, known=known, effective=effective, field=field)
+    if seen is None:
+        return None
+    return figures(seen.loan, seen.day) | {
+        "instalments": len(seen.loan.due),
+        "parked": seen.stored.parked,
+        "as_of": seen.as_of(),
     }
 
 
@@ -104,20 +155,6 @@ def horizon(stored: Stored) -> int:
         return date.fromisoformat(stored.parked["since"]).toordinal()
     passed = stored.resume is not None and stored.state is not None and stored.state.number <= stored.resume
     return (stored.open_day or 0) + passed
-
-
-async def effective_facts(connection: Any, stored: Stored, as_of: date) -> list[Fact]:
-    """What still stands of the loan's facts with a value date up to `as_of`."""
-    if stored.state is None:
-        return []
-    rows = await connection.fetch(HISTORY, stored.partition, stored.state.number)
-    effective = {str(row["event_id"]): row["effective_date"] for row in rows}
-    return [fact for fact in facts_of_rows(rows) if effective[fact.event_id] <= as_of]
-
-
-def facts_of_rows(rows: Sequence[Any]) -> list[Fact]:
-    """The facts of rows of `event`."""
-    return stored_facts((row["offset"], row["effective_date"], record_of(row["record"])) for row in rows)
 
 
 def figures(loan: Loan, day: int) -> dict[str, Any]:
@@ -151,13 +188,15 @@ def figures(loan: Loan, day: int) -> dict[str, Any]:
     }
 
 
-async def schedule_view(connection: Any, loan_id: str) -> dict[str, Any] | None:
-    """The loan's instalments with what is paid of each; none before the disbursement."""
+async def schedule_view(
+    connection: Any, loan_id: str, *, known: date | None = None, effective: date | None = None, field: str = "effective"
+) -> dict[str, Any] | None:
+    """The loan's instalments with what is paid of each; none before the disbursement. Dates as in `loan_view`."""
     async with snapshot(connection):
-        stored = await find(connection, loan_id)
-    if stored is None:
+        seen = await see(connection, loan_id, known=known, effective=effective, field=field)
+    if seen is None:
         return None
-    loan = stored.state or Loan(-1, loan_id)
+    loan = seen.loan
     code = code_of(loan.currency) if loan.currency else None
     rows = []
     for k, due in enumerate(loan.due):
@@ -175,8 +214,7 @@ async def schedule_view(connection: Any, loan_id: str) -> dict[str, Any] | None:
         }
         texts = {name: decimal_text(minor, code or "") for name, minor in amounts.items()}
         rows.append({"number": k + 1, "due_date": iso(due), **texts, "fallen_due": k < loan.fallen})
-    as_of = {"date": iso(stored.open_day), "offset": loan.as_of, "partition": stored.partition}
-    return {"loan_id": loan_id, "currency": code, "instalments": rows, "as_of": as_of}
+    return {"loan_id": loan_id, "currency": code, "instalments": rows, "as_of": seen.as_of()}
 
 
 async def entries_view(connection: Any, loan_id: str) -> dict[str, Any] | None:
@@ -189,7 +227,7 @@ async def entries_view(connection: Any, loan_id: str) -> dict[str, Any] | None:
         if stored.state is not None:
             entries = await _entries(connection, stored.partition, stored.state.number)
         offset = stored.state.as_of if stored.state is not None else -1
-    as_of = {"date": iso(stored.open_day), "offset": offset, "partition": stored.partition}
+    as_of = as_of_document(stored, None, offset)
     return {"loan_id": loan_id, "entries": entries, "parked": stored.parked, "as_of": as_of}
 
 

@@ -10,9 +10,19 @@ from services.ledger.engine.facts import ContractFact, Fact
 from services.ledger.engine.lines import InstalmentLine, Statement
 from services.ledger.engine.payoff import payoff
 from services.ledger.engine.statement import statement
-from services.ledger.queries.loans import HISTORY, AsOfAhead, Stored, facts_of_rows, find, horizon
+from services.ledger.queries.loans import (
+    HISTORY,
+    Stored,
+    as_of_document,
+    find,
+    horizon,
+    last_known,
+    told_before,
+)
 from services.ledger.queries.snapshots import snapshot
+from services.ledger.queries.two_dates import Dates, dates_within, facts_at, facts_of_rows
 from shared.errors import InvariantBroken, Refusal
+from shared.events.origination import Contract
 from shared.money import decimal_text
 
 AMOUNTS = ("principal", "interest", "fees", "penalties")
@@ -26,11 +36,15 @@ class NoPayoff(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the books hold of one loan, with its facts in the order in which they were folded."""
+    """What the books hold of one loan, with its facts in the order in which they were folded: all that stand now, or
+    those of two dates."""
 
     loan_id: str
     stored: Stored
     facts: list[Fact]
+    dates: Dates | None = None
+    offset: int = -1
+    """Of the last event that counts."""
 
     @property
     def horizon(self) -> int:
@@ -43,21 +57,31 @@ class Account:
         return self.stored.state.folded_to if self.stored.state is not None else 0
 
     @property
+    def contract(self) -> Contract | None:
+        """What was agreed, once it was."""
+        return next((one.contract for one in self.facts if isinstance(one, ContractFact)), None)
+
+    @property
     def currency(self) -> str | None:
         """The contract's currency, once there is one."""
-        return next((one.contract.terms.currency for one in self.facts if isinstance(one, ContractFact)), None)
+        return self.contract.terms.currency if self.contract is not None else None
 
-    def head(self, on: date | None = None) -> dict[str, Any]:
-        """What every document of a loan says of itself; `on` is the date that it is about, or else the open one."""
-        opened = date.fromordinal(self.stored.open_day) if self.stored.open_day else None
-        day, offset = on or opened, self.stored.state.as_of if self.stored.state is not None else -1
-        as_of = {"date": day.isoformat() if day else None, "offset": offset, "partition": self.stored.partition}
-        head = {"loan_id": self.loan_id, "currency": self.currency}
-        return head | {"parked": self.stored.parked, "as_of": as_of}
+    def agreed(self) -> dict[str, Any]:
+        """Borrower, product and terms, as in the contract; null before it."""
+        if self.contract is None:
+            return dict.fromkeys(("borrower_id", "product", "terms"))
+        return self.contract.model_dump(mode="json", exclude_none=True)
+
+    def head(self) -> dict[str, Any]:
+        """What every document of a loan says of itself."""
+        head = {"loan_id": self.loan_id, "currency": self.currency, "parked": self.stored.parked}
+        return head | {"as_of": as_of_document(self.stored, self.dates, self.offset)}
 
 
-async def account(connection: Any, loan_id: str) -> Account | None:
-    """The loan in one snapshot of the books; None if they know nothing of it."""
+async def account(
+    connection: Any, loan_id: str, *, known: date | None = None, effective: date | None = None, field: str = "effective"
+) -> Account | None:
+    """The loan in one snapshot of the books; None if they know nothing of it. Raises AsOfAhead."""
     async with snapshot(connection):
         stored = await find(connection, loan_id)
         if stored is None:
@@ -65,16 +89,23 @@ async def account(connection: Any, loan_id: str) -> Account | None:
         rows: Sequence[Any] = []
         if stored.state is not None:
             rows = await connection.fetch(HISTORY, stored.partition, stored.state.number)
-        return Account(loan_id, stored, facts_of_rows(rows))
+    if known is None and effective is None:
+        return Account(loan_id, stored, facts_of_rows(rows), None, stored.state.as_of if stored.state else -1)
+    opened = date.fromordinal(stored.open_day) if stored.open_day else None
+    dates = dates_within(opened, known, effective, field=field)
+    return Account(loan_id, stored, facts_at(rows, dates), dates, last_known(stored, rows, dates))
 
 
-async def statement_view(connection: Any, loan_id: str) -> dict[str, Any] | None:
-    """The loan's instalments, money in and out, and charges, on the open date."""
-    found = await account(connection, loan_id)
+async def statement_view(
+    connection: Any, loan_id: str, *, known: date | None = None, effective: date | None = None, field: str = "effective"
+) -> dict[str, Any] | None:
+    """The loan's instalments, money in and out, and charges: now where no date is named, else as known on one date and
+    effective on another. Raises AsOfAhead."""
+    found = await account(connection, loan_id, known=known, effective=effective, field=field)
     if found is None:
         return None
-    made = statement(loan_id, found.facts, before=found.horizon)
-    return found.head() | statement_document(made, found.currency)
+    made = statement(loan_id, found.facts, before=told_before(found.stored, found.dates))
+    return found.head() | found.agreed() | statement_document(made, found.currency)
 
 
 async def payoff_view(connection: Any, loan_id: str, *, on: date) -> dict[str, Any] | None:
@@ -91,25 +122,25 @@ async def payoff_view(connection: Any, loan_id: str, *, on: date) -> dict[str, A
     return found.head() | {"on": on.isoformat()} | texts(amounts, found.currency) | {"valid_through": on.isoformat()}
 
 
-async def delinquency_view(connection: Any, loan_id: str, *, on: date | None) -> dict[str, Any] | None:
-    """Since when, how many days and how much the loan is past due and delinquent, on a date or the open one. Raises
-    AsOfAhead for a date after the open one."""
-    found = await account(connection, loan_id)
+async def delinquency_view(
+    connection: Any, loan_id: str, *, on: date | None, known: date | None = None
+) -> dict[str, Any] | None:
+    """Since when, how many days and how much the loan is past due and delinquent, on a date or the open one, as known
+    on another. Raises AsOfAhead for a date after the open one."""
+    found = await account(connection, loan_id, known=known, effective=on, field="on")
     if found is None:
         return None
-    opened = date.fromordinal(found.stored.open_day or 1)
-    if on is not None and on > opened:
-        raise AsOfAhead(f"{on} is after the open date {opened}.", field="on")
-    known = delinquency(loan_id, found.facts, on=(on or opened).toordinal())
+    day = found.dates.day if found.dates else date.fromordinal(found.stored.open_day or 1)
+    made = delinquency(loan_id, found.facts, on=day.toordinal())
     code = found.currency
-    return found.head(on) | {
-        "past_due_since": _iso(known.past_due_since),
-        "days_past_due": known.past_due_days,
-        "past_due": text(known.past_due_amount, code),
-        "delinquent_since": _iso(known.delinquent_since),
-        "days_delinquent": known.delinquent_days,
-        "delinquent": text(known.delinquent_amount, code),
-        "paused": known.paused,
+    return found.head() | {
+        "past_due_since": _iso(made.past_due_since),
+        "days_past_due": made.past_due_days,
+        "past_due": text(made.past_due_amount, code),
+        "delinquent_since": _iso(made.delinquent_since),
+        "days_delinquent": made.delinquent_days,
+        "delinquent": text(made.delinquent_amount, code),
+        "paused": made.paused,
         "instalments": [
             {
                 "due_date": one.due.isoformat(),
@@ -117,7 +148,7 @@ async def delinquency_view(connection: Any, loan_id: str, *, on: date | None) ->
                 "days_past_due": one.past_due_days,
                 "days_delinquent": one.delinquent_days,
             }
-            for one in known.instalments
+            for one in made.instalments
         ],
     }
 

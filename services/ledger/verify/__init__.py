@@ -5,20 +5,24 @@ The books are read partition by partition from one snapshot, the log up to each 
 
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from services.ledger.engine.accounts import NAMES
 from services.ledger.queries import snapshot
-from services.ledger.verify import of_balances, of_books, of_log
+from services.ledger.verify import of_balances, of_books, of_log, of_replay
 from services.ledger.verify.of_balances import Check
-from services.ledger.verify.rows import Books, Finding, LogReader, read_books
+from services.ledger.verify.rows import UNFINISHED, Books, Finding, LogReader, Mark
+from services.ledger.verify.since import is_run_since, read_since
+from services.ledger.verify.tables import NEW_POSITION, held_partitions, partitions_of, read_books
 from shared.errors import Refusal
 from shared.money import code_of, decimal_text
 
-__all__ = ["CHECKS", "Audit", "Finding", "LogReader", "verify"]
+__all__ = ["CHECKS", "Audit", "Finding", "LogReader", "Mark", "first_finding", "verify"]
 
 CHECKS: dict[str, Check] = {
+    "partitions": of_books.partitions_are_whole,
     "position": of_log.position_agrees,
     "counts": of_log.counts_add_up,
     "tree": of_log.tree_is_recomputed,
@@ -43,6 +47,12 @@ CHECKS: dict[str, Check] = {
     "accrual-groups": of_balances.groups_are_their_loans,
     "income": of_balances.income_is_earned_by_groups,
     "folds": of_balances.loans_are_folds,
+    "replayed-position": of_replay.position_is_replayed,
+    "replayed-events": of_replay.events_are_replayed,
+    "replayed-postings": of_replay.postings_are_replayed,
+    "replayed-loans": of_replay.loans_are_replayed,
+    "replayed-asides": of_replay.asides_are_replayed,
+    "replayed-outbox": of_replay.outbox_is_replayed,
 }
 """By the name under which `lendlog verify` reports."""
 
@@ -56,6 +66,10 @@ class Audit:
     postings: int = 0
     loans: int = 0
     seconds: float = 0.0
+    since: Mapping[int, Mark] = field(default_factory=dict)
+    """Where the audit began; empty: it is of the whole."""
+    marks: dict[int, Mark] = field(default_factory=dict)
+    """Where the partitions were."""
     totals: dict[int, dict[int, list[int]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(lambda: [0, 0]))
     )
@@ -66,16 +80,24 @@ class Audit:
         """Whether no check found anything."""
         return not self.findings
 
+    @property
+    def checks(self) -> dict[str, Check]:
+        """Those that it runs."""
+        return {name: check for name, check in CHECKS.items() if not self.since or is_run_since(name)}
+
     def document(self) -> dict[str, Any]:
         """As `lendlog verify --json` prints it."""
+        since = {str(partition): mark.next_offset for partition, mark in self.since.items()}
         return {
             "ok": self.ok,
-            "checks": {name: self.findings[name].document() if name in self.findings else "ok" for name in CHECKS},
+            **({"since": since} if since else {}),
+            "checks": {name: self.findings[name].document() if name in self.findings else "ok" for name in self.checks},
             "events": self.events,
             "postings": self.postings,
             "loans": self.loans,
             "trial_balance": {_code(number): self._trial_balance(number) for number in sorted(self.totals)},
             "seconds": round(self.seconds, 3),
+            "events_per_second": round(self.events / self.seconds) if self.seconds else 0,
         }
 
     def _trial_balance(self, number: int) -> dict[str, dict[str, str]]:
@@ -89,9 +111,11 @@ class Audit:
 
     def take(self, books: Books) -> None:
         """Run every check that has found nothing yet on one partition."""
-        for name, check in CHECKS.items():
-            if name not in self.findings and (finding := next(check(books), None)) is not None:
+        for name, check in self.checks.items():
+            if name not in self.findings and (finding := first_finding(check, books)) is not None:
                 self.findings[name] = finding
+        if books.tables.position is not NEW_POSITION:
+            self.marks[books.partition] = Mark.of(books.tables.position)
         self.events += len(books.tables.events)
         self.postings += len(books.tables.postings)
         self.loans += sum(row.number >= 0 for row in books.tables.loans)
@@ -101,15 +125,31 @@ class Audit:
             accounts[posting.credit][1] += posting.amount
 
 
-async def verify(connection: Any, log: LogReader) -> Audit:
-    """Check every partition of the books in the connection's search path against themselves and against the log."""
-    audit, started = Audit(), time.perf_counter()
+def first_finding(check: Check, books: Books) -> Finding | None:
+    """What a check says first. One that stumbles over a row which says nonsense is a finding too; another check names
+    the row."""
+    try:
+        return next(check(books), None)
+    except Exception as error:  # noqa: BLE001 - whatever nonsense leads to
+        said = f"{UNFINISHED}: {type(error).__name__}: {error}"
+        return Finding("position", {"partition": books.partition}, said)
+
+
+async def verify(
+    connection: Any, log: LogReader, *, prefix: str | None = None, since: Mapping[int, Mark] | None = None
+) -> Audit:
+    """Check every partition of the books in the connection's search path against themselves and against the log.
+    `prefix`: what stands before the names of topics, if it is known. `since`: where the last audit ended, which found
+    nothing; only what came after it is looked at, the whole where it does not say that of each partition."""
+    started = time.perf_counter()
     async with snapshot(connection):
-        numbers = [
-            row["partition"] for row in await connection.fetch("SELECT partition FROM position ORDER BY partition")
-        ]
-        for partition in numbers:
-            audit.take(await read_books(connection, partition, len(numbers), log))
+        partitions, held = await partitions_of(connection), await held_partitions(connection)
+        audit = Audit(since=since if since and set(since) == set(range(partitions)) else {})
+        for partition in range(partitions):
+            if audit.since:
+                audit.take(await read_since(connection, partition, partitions, log, audit.since[partition]))
+            else:
+                audit.take(await read_books(connection, partition, partitions, log, held=held, prefix=prefix))
     audit.seconds = time.perf_counter() - started
     return audit
 

@@ -25,6 +25,7 @@ from services.ledger.verify.rows import Books, Finding, Posting
 from shared.errors import InvariantBroken
 from shared.merkle import record_of
 from shared.money import code_of
+from shared.streams.intake import NotUnderstood, Unreadable
 
 Check = Callable[[Books], Iterator[Finding]]
 
@@ -40,7 +41,7 @@ def _balance_check(account: int, name: str, wanted: Callable[[Loan], int], sign:
                     balance += posting.amount * ((posting.debit == account) - (posting.credit == account))
             if sign * balance != (said := wanted(loan)):
                 problem = f"{name} is {said} minor units in the state, its postings add up to {sign * balance}"
-                yield Finding("loan", books.of(loan.loan_id), problem)
+                yield Finding("loan", books.of(loan.loan_id), problem, "state")
 
     check.__doc__ = f"{name} of a loan's state = the sum of its postings."
     return check
@@ -143,15 +144,15 @@ def loans_are_folds(books: Books) -> Iterator[Finding]:
     """A loan's state, and its postings net per value date and pair of accounts, are those of a fold of its facts."""
     for loan in books.loans:
         events = books.events_by_loan.get(loan.number, [])
-        facts = stored_facts((event.offset, event.effective, record_of(event.record)) for event in events)
         try:
+            facts = stored_facts((event.offset, event.effective, record_of(event.record)) for event in events)
             folded, journal = fold(loan.number, loan.loan_id, facts, before=loan.folded_to or books.horizon(loan))
-        except InvariantBroken as broken:
+        except (InvariantBroken, NotUnderstood, Unreadable) as broken:
             yield Finding("loan", books.of(loan.loan_id), f"its stored facts can't be folded: {broken}")
             continue
         folded.accruing, folded.folded_to = loan.accruing, loan.folded_to
         if canonical_state(folded) != canonical_state(loan):
-            yield Finding("loan", books.of(loan.loan_id), "state is not that of a fold of its stored facts")
+            yield Finding("loan", books.of(loan.loan_id), "state is not that of a fold of its stored facts", "state")
         if (wrong := _unlike(books, loan, journal)) is not None:
             yield wrong
 

@@ -18,7 +18,7 @@ from shared.partitioner import partition_for
 def events_have_loans(books: Books) -> Iterator[Finding]:
     """An event's loan exists, and is the one that its record names."""
     loans = {row.number: row.loan_id for row in books.tables.loans}
-    for event in books.tables.events:
+    for event in books.sound_events:
         if event.loan is None:
             continue
         key = record_of(event.record).key
@@ -31,7 +31,7 @@ def events_have_loans(books: Books) -> Iterator[Finding]:
 def events_are_dated(books: Books) -> Iterator[Finding]:
     """An event is booked between the first date and the open one; its value date is its own, or that of its arrival."""
     first = _first_date(books)
-    for event in books.tables.events:
+    for event in books.sound_events:
         at, booked = books.at(event.offset), event.booked
         if first is not None and not first <= booked <= books.tables.position["open_date"]:
             yield Finding("event", at, f"booking_date {booked} is not between {first} and the open date")
@@ -47,7 +47,7 @@ def events_are_dated(books: Books) -> Iterator[Finding]:
 
 def _first_date(books: Books) -> date | None:
     """The date on which the book was opened, as the log says it."""
-    for event in books.tables.events:
+    for event in books.sound_events:
         if b"BookOpened" in event.record:
             opened = read(record_of(event.record))
             if isinstance(opened, BookOpened):
@@ -99,12 +99,15 @@ def columns_are_the_states(books: Books) -> Iterator[Finding]:
         key = books.of(row.loan_id)
         match row.state:
             case None:
-                yield Finding("loan", key, "state can't be decoded")
+                yield Finding("loan", key, "state can't be decoded", "state")
             case Loan() as loan:
                 due = loan.next_due()
                 said = (loan.number, loan.loan_id, due, loan.as_of)
-                if said != (row.number, row.loan_id, row.next_action and row.next_action.toordinal(), row.as_of):
-                    yield Finding("loan", key, "loan, loan_id, next_action or as_of is not what state says")
+                has = (row.number, row.loan_id, row.next_action and row.next_action.toordinal(), row.as_of)
+                if said != has:
+                    names = ("loan", "loan_id", "next_action", "as_of")
+                    column = next(name for name, a, b in zip(names, said, has, strict=True) if a != b)
+                    yield Finding("loan", key, f"{column} is not what state says", column)
                 elif partition_for(row.loan_id.encode(), books.partitions) != books.partition:
                     yield Finding("loan", key, "the loan belongs on another partition")
             case AccrualGroup() as group:
@@ -154,3 +157,15 @@ def parked_are_held(books: Books) -> Iterator[Finding]:
         last = max((event.offset for event in books.events_by_loan.get(loan.number, ())), default=-1)
         if last > stopped["first_offset"]:
             yield Finding("event", books.at(last), f"accepted, though loan {loan.loan_id} is parked")
+
+
+def partitions_are_whole(books: Books) -> Iterator[Finding]:
+    """Each partition has its position and its relay's mark, and no table holds rows of a partition that is none."""
+    for table, held in sorted(books.held.items()):
+        strange = sorted(set(held) - set(range(books.partitions)))
+        missing = table in ("position", "relay") and books.partition not in held
+        if strange:
+            key = {"partition": strange[0]}
+            yield Finding(table, key, f"a row of partition {strange[0]}: there are {books.partitions}", "partition")
+        elif missing:
+            yield Finding(table, {"partition": books.partition}, "the row is missing")

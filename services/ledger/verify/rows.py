@@ -1,20 +1,50 @@
 """What the checks look at: one partition's tables and its stretch of the log, read whole."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-import msgspec
-
-from services.ledger.engine.account import AccrualGroup, Loan, decode_group, decode_loan
-from shared.merkle import canonical
+from services.ledger.engine.account import AccrualGroup, Loan
 from shared.streams.ports import Record
 
-LogReader = Callable[[int, int], AsyncIterator[Sequence[Record]]]
-"""(partition, end) → the committed records of [0, end) that the log holds, in order."""
+
+class LogReader(Protocol):
+    """Gives the committed records of [start, end) of a partition that the log holds, in order."""
+
+    def __call__(self, partition: int, end: int, start: int = 0) -> AsyncIterator[Sequence[Record]]: ...
+
+
+class Mark(NamedTuple):
+    """Where a partition was when it was audited."""
+
+    next_offset: int
+    last_offset: int | None
+    last_leaf: bytes | None
+    tree_size: int
+    tree_frontier: bytes
+
+    @classmethod
+    def of(cls, position: Any) -> "Mark":
+        """Of a position row."""
+        return cls(*(position[name] for name in cls._fields))
+
+    def document(self) -> list[Any]:
+        """As JSON keeps it."""
+        leaf = None if self.last_leaf is None else self.last_leaf.hex()
+        return [self.next_offset, self.last_offset, leaf, self.tree_size, self.tree_frontier.hex()]
+
+    @classmethod
+    def read(cls, kept: list[Any]) -> "Mark":
+        """What `document` gave."""
+        following, last, leaf, size, frontier = kept
+        return cls(following, last, None if leaf is None else bytes.fromhex(leaf), size, bytes.fromhex(frontier))
+
+
+UNFINISHED = "the check could not be finished"
+"""How the problem begins of a finding that names no row."""
 
 
 class Finding(NamedTuple):
@@ -23,10 +53,13 @@ class Finding(NamedTuple):
     table: str
     key: Mapping[str, int | str]
     problem: str
+    column: str | None = None
+    """The bad column, where the rest of the row is right."""
 
     def document(self) -> dict[str, Any]:
         """As it stands in `verify --json`."""
-        return {"table": self.table, "key": dict(self.key), "problem": self.problem}
+        column = {} if self.column is None else {"column": self.column}
+        return {"table": self.table, "key": dict(self.key), **column, "problem": self.problem}
 
 
 class Event(NamedTuple):
@@ -55,13 +88,14 @@ class Posting(NamedTuple):
 
 
 class LoanRow(NamedTuple):
-    """A row of `loan`; `state` is None where it can't be decoded."""
+    """A row of `loan`; `state` is None where it can't be decoded. `raw`: its bytes."""
 
     number: int
     loan_id: str
     next_action: date | None
     as_of: int
     state: Loan | AccrualGroup | None
+    raw: bytes = b""
 
 
 @dataclass(slots=True)
@@ -78,7 +112,7 @@ class Tables:
     suspense: list[Any]
     dead_letters: list[Any]
     conflicts: list[Any]
-    outbox: list[int]
+    outbox: list[Any]
 
 
 @dataclass
@@ -89,6 +123,18 @@ class Books:
     partitions: int
     tables: Tables
     log: list[tuple[int, bytes]] = field(default_factory=list)
+    mark: Mark | None = None
+    """Where the last audit ended, if these are only the rows that were touched since."""
+    following: bytes | None = None
+    """The record at the position, where a closing is under way there."""
+    prefix: str | None = None
+    """What stands before the names of topics; None: not known."""
+    held: Mapping[str, Collection[int]] = field(default_factory=dict)
+    """Partitions of which each table holds rows; empty: nobody has looked."""
+    folds: dict[Any, Any] = field(default_factory=dict)
+    """What was recomputed of the log already, by what the fold was told (see `of_replay`)."""
+    compared: Any = None
+    """The fold that these tables agree with best, and where they differ (see `of_replay`)."""
 
     def at(self, offset: int) -> dict[str, int | str]:
         """The key of a row that has an offset of its own."""
@@ -102,16 +148,27 @@ class Books:
         """The key of a posting."""
         return {"partition": self.partition, "loan": posting.loan, "offset": posting.offset, "n": posting.n}
 
+    @property
+    def start(self) -> int:
+        """The offset from which on the log is here."""
+        return 0 if self.mark is None else self.mark.next_offset
+
     @cached_property
     def events_by_offset(self) -> dict[int, Event]:
         """Accepted events."""
         return {event.offset: event for event in self.tables.events}
 
     @cached_property
+    def sound_events(self) -> list[Event]:
+        """Accepted events whose record is not another than the log's: it can be read. `records` names the others."""
+        log = dict(self.log)
+        return [event for event in self.tables.events if log.get(event.offset, event.record) == event.record]
+
+    @cached_property
     def events_by_loan(self) -> dict[int, list[Event]]:
         """Accepted events in the order in which they were folded: a released one on its booking date."""
         found: dict[int, list[Event]] = defaultdict(list)
-        for event in sorted(self.tables.events, key=lambda event: (event.booked, event.offset)):
+        for event in sorted(self.sound_events, key=lambda event: (event.booked, event.offset)):
             if event.loan is not None:
                 found[event.loan].append(event)
         return found
@@ -150,63 +207,5 @@ class Books:
         under way has passed the loan; for a parked loan the date on which it parked."""
         if (since := self.parked_since.get(loan.loan_id)) is not None:
             return since.toordinal()
-        resume = self.tables.position["resume_loan"]
+        resume: int | None = self.tables.position["resume_loan"]
         return self.open_day + (resume is not None and loan.number <= resume)
-
-
-_EVENTS = """
-SELECT "offset", event_id, loan, effective_date, booking_date, record FROM event WHERE partition = $1 ORDER BY "offset"
-"""
-_POSTINGS = """
-SELECT loan, "offset", n, debit, credit, amount, currency, effective_date, booking_date
-FROM posting WHERE partition = $1 ORDER BY loan, "offset", n
-"""
-_LOANS = "SELECT loan, loan_id, next_action, as_of, state FROM loan WHERE partition = $1 ORDER BY loan"
-_OTHERS = {
-    "parked_loans": "SELECT * FROM parked_loan WHERE partition = $1 ORDER BY loan_id",
-    "parked_events": 'SELECT * FROM parked_event WHERE partition = $1 ORDER BY "offset"',
-    "suspense": 'SELECT * FROM suspense WHERE partition = $1 ORDER BY loan, "offset"',
-    "dead_letters": 'SELECT * FROM dead_letter WHERE partition = $1 ORDER BY "offset"',
-    "conflicts": 'SELECT * FROM conflict WHERE partition = $1 ORDER BY "offset"',
-}
-_OUTBOX = "SELECT sequence FROM outbox WHERE partition = $1 ORDER BY sequence"
-
-
-async def read_tables(connection: Any, partition: int) -> Tables:
-    """Every row of one partition."""
-    others = {name: await connection.fetch(query, partition) for name, query in _OTHERS.items()}
-    return Tables(
-        position=await connection.fetchrow("SELECT * FROM position WHERE partition = $1", partition),
-        relay=await connection.fetchrow("SELECT * FROM relay WHERE partition = $1", partition),
-        events=[
-            Event(offset, str(event_id), loan, effective, booked, record)
-            for offset, event_id, loan, effective, booked, record in await connection.fetch(_EVENTS, partition)
-        ],
-        postings=[Posting(*row) for row in await connection.fetch(_POSTINGS, partition)],
-        loans=[
-            LoanRow(number, loan_id, next_action, as_of, _decoded(number, state))
-            for number, loan_id, next_action, as_of, state in await connection.fetch(_LOANS, partition)
-        ],
-        outbox=[row["sequence"] for row in await connection.fetch(_OUTBOX, partition)],
-        **others,
-    )
-
-
-def _decoded(number: int, state: bytes) -> Loan | AccrualGroup | None:
-    try:
-        return decode_group(state) if number < 0 else decode_loan(state)
-    except msgspec.MsgspecError:
-        return None
-
-
-async def read_books(connection: Any, partition: int, partitions: int, log: LogReader) -> Books:
-    """Tables and log of one partition; the log up to the position that the tables have."""
-    books = Books(partition, partitions, await read_tables(connection, partition))
-    stored = books.events_by_offset
-    async for records in log(partition, books.tables.position["next_offset"]):
-        for record in records:
-            leaf = canonical(record)
-            event = stored.get(record.offset)
-            # The stored bytes stand for equal ones of the log, so that memory holds them once.
-            books.log.append((record.offset, event.record if event is not None and event.record == leaf else leaf))
-    return books

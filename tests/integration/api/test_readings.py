@@ -75,14 +75,14 @@ async def test_a_reading_waits_for_an_event_and_gives_up_after_a_while(
         looks += 1
         return looks > 3
 
-    async def loan_view(_: Any, loan_id: str, *, as_of: Any) -> dict[str, Any]:
-        return {"loan_id": loan_id, "as_of": as_of}
+    async def loan_view(_: Any, loan_id: str, *, known: Any, effective: Any, field: str) -> dict[str, Any]:
+        return {"loan_id": loan_id, "known": known, field: effective}
 
     monkeypatch.setattr(routes.queries, "event_is_in", event_is_in)
     monkeypatch.setattr(routes.queries, "loan_view", loan_view)
     path = f"/v1/loans/loan-1?as_of=2024-01-30&after={new_event_id()}"
     answer = await client.send("auditor", "GET", path)
-    assert (answer.status_code, answer.json()) == (200, {"loan_id": "loan-1", "as_of": "2024-01-30"})
+    assert (answer.status_code, answer.json()) == (200, {"loan_id": "loan-1", "known": None, "as_of": "2024-01-30"})
     looks = -10_000
     late = await client.send("auditor", "GET", path)
     assert (late.status_code, rule(late)) == (504, "not-in-the-books-yet")

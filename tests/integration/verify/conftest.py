@@ -30,9 +30,9 @@ class Audited(NamedTuple):
     place: Place
     log: list[list[Record]]
 
-    async def read(self, partition: int, end: int) -> AsyncIterator[Sequence[Record]]:
+    async def read(self, partition: int, end: int, start: int = 0) -> AsyncIterator[Sequence[Record]]:
         """The log reader that `verify` asks for."""
-        yield [record for record in self.log[partition] if record.offset < end]
+        yield [record for record in self.log[partition] if start <= record.offset < end]
 
 
 @pytest.fixture(scope="module")

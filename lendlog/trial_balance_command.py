@@ -1,0 +1,41 @@
+"""`lendlog trial-balance`: debits and credits of the whole book."""
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import typer
+
+from lendlog.books import AsJson, emit, reading
+from lendlog.loan_reading import SIDES
+from lendlog.signals import run_to_end
+from lendlog.tables import table
+from lendlog.two_dates import AsOf, Known, day, head
+from services.ledger import queries
+
+
+def command(as_of: AsOf = None, known: Known = None, as_json: AsJson = False) -> None:
+    """Show debits, credits and balance of every account by currency; exit code 1 if they don't balance."""
+    document = run_to_end(_trial_balance(day(as_of), day(known)))
+    emit(document, _lines(document), as_json=as_json)
+    if not balances(document):
+        raise typer.Exit(1)
+
+
+def balances(document: dict[str, Any]) -> bool:
+    """Whether debits equal credits in every currency."""
+    return not any(Decimal(one["difference"]) for one in document["currencies"].values())
+
+
+async def _trial_balance(effective: date | None, known: date | None) -> dict[str, Any]:
+    async with reading() as (_, connection):
+        return await queries.trial_balance(connection, known=known, effective=effective)
+
+
+def _lines(document: dict[str, Any]) -> Iterator[str]:
+    yield head(document)
+    for code, one in document["currencies"].items():
+        yield ""
+        yield f"{code}: debits {one['debits']}, credits {one['credits']}, difference {one['difference']}"
+        yield from table(one["accounts"], SIDES)

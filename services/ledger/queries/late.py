@@ -1,0 +1,46 @@
+"""Late facts: what was booked after the date that it counts from."""
+
+from datetime import date
+from typing import Any
+
+from services.ledger.reading import read
+from shared.merkle import record_of
+
+LISTED_MAX = 1_000
+"""Late facts that a report lists: a report is a document for people, and the rest is counted."""
+
+# Facts of loans that were booked on or after a date and count from before it: by their own value date, or by that of
+# what they changed (a reversal counts from the payment that it takes back). Reads postings and events once.
+_LATE = """
+WITH changed AS (
+    SELECT partition, loan, "offset", min(effective_date) AS since FROM posting
+    WHERE booking_date >= $1 AND booking_date <= $2 AND effective_date < $1 AND effective_date <= $3 AND loan >= 0
+    GROUP BY partition, loan, "offset"
+)
+SELECT l.loan_id, e.partition, e."offset", e.event_id, e.effective_date, e.booking_date, e.record,
+       least(e.effective_date, c.since) AS since, count(*) OVER () AS found
+FROM event e JOIN loan l USING (partition, loan) LEFT JOIN changed c USING (partition, loan, "offset")
+WHERE e.booking_date >= $1 AND e.booking_date <= $2 AND e.effective_date <= $3
+  AND (e.effective_date < $1 OR c.since IS NOT NULL)
+ORDER BY e.booking_date, e.partition, e."offset" LIMIT $4
+"""
+
+
+async def late_facts(connection: Any, *, cut: date, known: date, effective: date) -> dict[str, Any]:
+    """Facts booked from `cut` to `known` that count from a date before `cut`, in the order of booking; and how many
+    more there are than LISTED_MAX."""
+    rows = await connection.fetch(_LATE, cut, known, effective, LISTED_MAX)
+    listed = [
+        {
+            "loan_id": row["loan_id"],
+            "partition": row["partition"],
+            "offset": row["offset"],
+            "event_id": str(row["event_id"]),
+            "type": read(record_of(row["record"])).type,
+            "effective_date": row["effective_date"].isoformat(),
+            "booking_date": row["booking_date"].isoformat(),
+            "counts_from": row["since"].isoformat(),
+        }
+        for row in rows
+    ]
+    return {"late_facts": listed, "late_facts_left_off": (rows[0]["found"] if rows else 0) - len(listed)}
