@@ -17,6 +17,7 @@ SEED = 91
 LEAVE_SECONDS = 10.0
 
 
+@pytest.mark.ops
 async def test_three_workers_joining_and_leaving_under_load_change_nothing(places, tmp_path: Path) -> None:
     place: Place = await places(partitions=4)
     dice = random.Random(SEED)

@@ -85,6 +85,7 @@ async def test_broker_and_database_killed_and_back_under_load_cost_nothing(
     await assert_all_agree(place)
 
 
+@pytest.mark.ops
 @pytest.mark.parametrize("name", ["kafka", "postgres"])
 async def test_a_worker_leaves_in_time_though_a_server_is_away(
     own: tuple[Platform, Supervisor], tmp_path: Path, name: str

@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
+
 from tests.flow.steps import Office
 
 
+@pytest.mark.ops
 async def test_a_broken_promise_brings_the_next_step(lender: Office) -> None:
     # Given a borrower four days past due, who promises the instalment for the day after tomorrow
     borrower = await lender.registered()

@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
+
 from tests.flow.steps import Office
 
 
+@pytest.mark.ops
 async def test_a_payment_taken_back_reopens_the_case(lender: Office) -> None:
     # Given a borrower who is four days past due, and a collector's case
     borrower = await lender.registered()

@@ -155,6 +155,7 @@ def test_a_start_that_is_interrupted_leaves_nothing(home: Home) -> None:
         assert home.processes() == []
 
 
+@pytest.mark.ops
 async def test_after_the_supervisor_was_killed_the_next_start_ends_what_it_left(home: Home) -> None:
     supervisor = home.start()
     until(lambda: runs(home))

@@ -128,7 +128,7 @@ def amount_of(fact: Any) -> int:
     return fact.amount if not isinstance(fact, ServicingFact) else minor_units(fact.data.amount, CODE)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(contracts(), steps)
 def test_no_minor_unit_is_made_or_lost(terms: dict[str, Any], todo: list[Step]) -> None:
     for life in lived(terms, todo):
@@ -242,7 +242,7 @@ def test_what_breaks_a_rule_parks_the_loan_and_changes_nothing(terms: dict[str, 
             return
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(contracts(), steps)
 def test_a_payoff_ends_the_loan_and_one_unit_less_does_not(terms: dict[str, Any], todo: list[Step]) -> None:
     for life in lived(terms, todo):

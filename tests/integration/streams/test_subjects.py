@@ -178,6 +178,7 @@ def borrowers(count: int) -> list[str]:
 OPEN_ON = "(SELECT min(open_date) FROM position) = '{}'"
 
 
+@pytest.mark.ops
 async def test_a_killed_worker_counts_nothing_twice_and_a_replay_is_the_same(tally: TallyPlace, tmp_path: Path) -> None:
     people = borrowers(20)
     facts = [moved(one, f"{n}.00", n) for n in range(1, 41) for one in people]
