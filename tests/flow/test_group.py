@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
+
 from tests.flow.steps import Office
 
 
+@pytest.mark.ops
 async def test_a_default_warns_of_those_who_stand_by(lender: Office) -> None:
     # Given three who form a group, and a weekly loan to one of them that is never paid
     anna, bao, chen = [await lender.registered(industry="handicraft") for _ in range(3)]
