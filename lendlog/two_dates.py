@@ -1,11 +1,13 @@
 """The dates that commands on figures take, and the lines in which reports tell them."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 import typer
 
+from lendlog.books import reading
+from lendlog.signals import run_to_end
 from lendlog.tables import table
 
 _DAY = ["%Y-%m-%d"]
@@ -25,6 +27,22 @@ By = Annotated[
     typer.Option(help="A period of booking dates, which once closed never changes, or of value dates."),
 ]
 LATE = ("booking_date", "counts_from", "loan_id", "type", "event_id")
+
+
+Figures = Callable[..., Awaitable[dict[str, Any]]]
+
+
+def of_period(
+    figures: Figures, opens: datetime, closes: datetime, by: str, known: datetime | None, effective: datetime | None
+) -> dict[str, Any]:
+    """A report of `services.ledger.queries` on a period, from the books at hand."""
+
+    async def read() -> dict[str, Any]:
+        async with reading() as (_, connection):
+            dates = {"opens": opens.date(), "closes": closes.date(), "known": day(known), "effective": day(effective)}
+            return await figures(connection, by=by, **dates)
+
+    return run_to_end(read())
 
 
 def day(given: datetime | None) -> date | None:

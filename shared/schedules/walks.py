@@ -70,8 +70,9 @@ def declining(
     closing: the number of the last instalment that is to repay principal; it takes all that is left by then.
     until: stop before the period of that number, with the balance that it opens with.
     """
-    principal, borne, asked = [], [], []
-    balance = put_off = 0
+    principal: list[int] = []
+    borne: list[int] = []
+    balance = 0
     last, rounding = len(spans) - 1, asking.rounding
     for number, period in enumerate(spans):
         if number == until:
@@ -88,13 +89,7 @@ def declining(
         balance -= part
         principal.append(part)
         borne.append(charge)
-        if no_payment[number] and number != last:
-            put_off += charge
-            asked.append(0)
-        else:
-            asked.append(charge + put_off)
-            put_off = 0
-    return Walk(principal, borne, asked, balance)
+    return Walk(principal, borne, _asked_for(borne, no_payment, last), balance)
 
 
 def flat(
@@ -111,8 +106,9 @@ def flat(
 
     The last instalment takes all principal that is left, and the interest that makes the exact sum rounded once.
     """
-    principal, borne, asked = [], [], []
-    balance = put_off = so_far = 0
+    principal: list[int] = []
+    borne: list[int] = []
+    balance = so_far = 0
     last, rounding = len(spans) - 1, asking.rounding
     exact = _flat_interest(spans)
     whole = divide(*_sum(exact), rounding)
@@ -130,13 +126,20 @@ def flat(
         balance -= part
         principal.append(part)
         borne.append(charge)
+    return Walk(principal, borne, _asked_for(borne, no_payment, last), balance)
+
+
+def _asked_for(borne: Sequence[int], no_payment: Sequence[bool], last: int) -> list[int]:
+    """When interest is asked for: what a period puts off goes to the next that does not, at last to number `last`."""
+    asked, put_off = [], 0
+    for number, charge in enumerate(borne):
+        put_off += charge
         if no_payment[number] and number != last:
-            put_off += charge
             asked.append(0)
         else:
-            asked.append(charge + put_off)
+            asked.append(put_off)
             put_off = 0
-    return Walk(principal, borne, asked, balance)
+    return asked
 
 
 def _flat_interest(spans: Sequence[tuple[Span, ...]]) -> list[Factor]:

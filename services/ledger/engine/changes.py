@@ -69,13 +69,7 @@ def _carry(before: Row, row: Row) -> dict[int, int]:
     """What was paid and credited stays with the instalment; returns what of it is no longer asked for, by part."""
     row.paid = before.paid
     row.asked[PRINCIPAL] += before.paid.credited
-    freed = {}
-    for part in (INTEREST, PRINCIPAL):
-        paid = before.paid_of(part)
-        kept = min(paid, row.asked[part])
-        row.left[part] = row.asked[part] - kept
-        freed[part] = paid - kept
-    return freed
+    return {part: row.keep_paid(part, before.paid_of(part)) for part in (INTEREST, PRINCIPAL)}
 
 
 def _plan(s: Servicing, day: int) -> Schedule:
@@ -180,12 +174,7 @@ def re_age(s: Servicing, event_id: str, data: events.ReAge, day: int) -> None:
     if first < day:
         raise InvariantBroken(f"a re-age from {data.first_due}, which is before its own date")
     rows = s.rows.take(loan)
-    moved = 0
-    for row in rows:
-        if row.left[PRINCIPAL]:
-            moved += row.left[PRINCIPAL]
-            row.asked[PRINCIPAL] -= row.left[PRINCIPAL]
-            row.left[PRINCIPAL] = 0
+    moved = sum(row.give_up_principal() for row in rows)
     if not moved:
         raise InvariantBroken("a re-age of a loan without unpaid principal")
     parts = equal_parts(moved, data.instalments, _multiple(s))
@@ -206,15 +195,9 @@ def re_amortise(s: Servicing, event_id: str, day: int) -> None:
     coming = [row for row in rows if row.kind == PERIOD and row.due > day]
     if not coming:
         raise InvariantBroken("a re-amortisation after the last instalment")
-    moved = 0
-    for row in rows:
-        if row.due <= day:
-            moved += row.left[PRINCIPAL]
-            row.asked[PRINCIPAL] -= row.left[PRINCIPAL]
-            row.left[PRINCIPAL] = 0
+    moved = sum(row.give_up_principal() for row in rows if row.due <= day)
     for row, part in zip(coming, equal_parts(moved, len(coming), _multiple(s)), strict=True):
-        row.asked[PRINCIPAL] += part
-        row.left[PRINCIPAL] += part
+        row.ask_more_principal(part)
     s.fixed = "was re-amortised"
     s.rows.put(loan, rows, day)
     s.trail.note(event_id, "re-amortise", day, Split(principal=moved), 0)
@@ -238,10 +221,8 @@ def accelerate(s: Servicing, event_id: str, day: int) -> None:
     moved = called.left[PRINCIPAL]
     for row in later:
         freed += _ask_interest(row, 0)
-        part, row.left[PRINCIPAL] = row.left[PRINCIPAL], 0
-        row.asked[PRINCIPAL] -= part
-        called.asked[PRINCIPAL] += part
-        called.left[PRINCIPAL] += part
+        part = row.give_up_principal()
+        called.ask_more_principal(part)
         row.due = day
         moved += part
     called.due = day
@@ -255,11 +236,8 @@ def accelerate(s: Servicing, event_id: str, day: int) -> None:
 
 def _ask_interest(row: Row, interest: int) -> int:
     """The instalment asks for so much interest; returns what was paid of it and is no longer asked for."""
-    paid = row.paid_of(INTEREST)
-    kept = min(paid, interest)
-    row.asked[INTEREST] = interest
-    row.left[INTEREST] = interest - kept
-    return paid - kept
+    paid, row.asked[INTEREST] = row.paid_of(INTEREST), interest
+    return row.keep_paid(INTEREST, paid)
 
 
 def _multiple(s: Servicing) -> int:

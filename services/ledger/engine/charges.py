@@ -31,12 +31,7 @@ def levy(s: Servicing, event_id: str, data: events.Charge, day: int) -> None:
         raise InvariantBroken("a charge after the loan was charged off")
     if due < loan.start:
         raise InvariantBroken("a charge due before the loan was paid out")
-    before = balances(loan)
-    before[RECEIVABLE[part]] += amount
-    post(s.journal, RECEIVABLE[part], INCOME[part], amount, loan.currency, day)
-    loan.charges.append(LoanCharge(event_id, part, due, amount, amount))
-    s.names[event_id] = data.name
-    put_anew(s, s.rows.take(loan), before, day)
+    _owe(s, LoanCharge(event_id, part, due, amount, amount), data.name, day)
 
 
 def withhold(s: Servicing, paid_out: int, day: int, *, first: bool) -> None:
@@ -57,20 +52,34 @@ def withhold(s: Servicing, paid_out: int, day: int, *, first: bool) -> None:
 
 
 def levy_agreed(s: Servicing, what: str, name: str, due: int, amount: int) -> None:
-    """A fee that follows from the terms is owed from now on."""
-    before = balances(s.loan)
-    before[FEES_RECEIVABLE] += amount
-    post(s.journal, FEES_RECEIVABLE, FEE_INCOME, amount, s.loan.currency, due)
-    agreed(s, what, name, FEE, due, amount)
-    put_anew(s, s.rows.take(s.loan), before, due)
+    """A fee that follows from the terms is owed from its due date on."""
+    _owe(s, LoanCharge(agreed_id(s, what), FEE, due, amount, amount), name, due)
+
+
+def _owe(s: Servicing, charge: LoanCharge, name: str, day: int) -> None:
+    """A charge is owed from `day` on: booked, added to the claims, and money is used as the claims are now."""
+    loan, account = s.loan, RECEIVABLE[charge.part]
+    before = balances(loan)
+    before[account] += charge.amount
+    post(s.journal, account, INCOME[charge.part], charge.amount, loan.currency, day)
+    _add(s, charge, name)
+    put_anew(s, s.rows.take(loan), before, day)
+
+
+def _add(s: Servicing, charge: LoanCharge, name: str) -> None:
+    s.loan.charges.append(charge)
+    s.names[charge.event_id] = name
+
+
+def agreed_id(s: Servicing, what: str) -> str:
+    """The id of a charge that follows from the terms: made of the first disbursement's id and of `what` it is."""
+    return derived_event_id(s.begun_by, 0, what, 0)
 
 
 def agreed(s: Servicing, what: str, name: str, part: int, due: int, amount: int) -> LoanCharge:
-    """A charge that follows from the terms; its id follows from the first disbursement's and from `what` it is."""
-    charge_id = derived_event_id(s.begun_by, 0, what, 0)
-    charge = LoanCharge(charge_id, part, due, amount, amount)
-    s.loan.charges.append(charge)
-    s.names[charge_id] = name
+    """A charge that follows from the terms is the loan's; see `agreed_id`."""
+    charge = LoanCharge(agreed_id(s, what), part, due, amount, amount)
+    _add(s, charge, name)
     return charge
 
 

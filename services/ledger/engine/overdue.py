@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from services.ledger.engine.account import INTEREST, PENALTY, PRINCIPAL
 from services.ledger.engine.accounts import PENALTIES_RECEIVABLE, PENALTY_INCOME
-from services.ledger.engine.charges import agreed
+from services.ledger.engine.charges import agreed, agreed_id
 from services.ledger.engine.journal import post
 from services.ledger.engine.rows import Row
-from shared.events.envelope import derived_event_id
 from shared.events.terms import PenaltyInterest
 from shared.money import divide
 from shared.schedules.accrual import exact_rate
@@ -63,7 +62,7 @@ def _charge(s: Servicing, terms: PenaltyInterest, row: Row, day: int) -> bool:
     grown = s.overdue.get(row.key, Fraction())
     whole = divide(grown.numerator, grown.denominator, s.terms.rounding)
     what = f"{NAME}/{row.kind}/{row.number}"
-    charge_id = derived_event_id(s.begun_by, 0, what, 0)
+    charge_id = agreed_id(s, what)
     charge = next((one for one in loan.charges if one.event_id == charge_id), None)
     more = whole - (charge.amount if charge is not None else 0)
     if terms.cap is not None:

@@ -53,6 +53,24 @@ class Row:
         """What was paid of a part."""
         return self.asked[part] - self.left[part]
 
+    def keep_paid(self, part: int, paid: int) -> int:
+        """Of `paid`, as much as the row asks for of the part is paid; returns what it does not ask for."""
+        kept = min(paid, self.asked[part])
+        self.left[part] = self.asked[part] - kept
+        return paid - kept
+
+    def give_up_principal(self) -> int:
+        """The row no longer asks for principal that is unpaid; returns how much that was."""
+        given = self.left[PRINCIPAL]
+        self.asked[PRINCIPAL] -= given
+        self.left[PRINCIPAL] = 0
+        return given
+
+    def ask_more_principal(self, amount: int) -> None:
+        """The row asks for so much more, unpaid."""
+        self.asked[PRINCIPAL] += amount
+        self.left[PRINCIPAL] += amount
+
     def done(self) -> bool:
         """Nothing is left to pay."""
         return not any(self.left)

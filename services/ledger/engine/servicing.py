@@ -87,8 +87,13 @@ class Servicing:
         fall_due(loan, before, self.journal)
         if self.terms is not None and self.terms.penalty is not None and loan.status == ACTIVE:
             overdue.grow(self, self.terms.penalty, before)
-        if loan.refolds == ALWAYS and loan.status == ACTIVE and not loan.charged_off and self.fixed is None:
+        if self._follows_what_is_outstanding():
             changes.redraw(self, before)
+
+    def _follows_what_is_outstanding(self) -> bool:
+        """Whether the instalments still change with money and time."""
+        loan = self.loan
+        return loan.refolds == ALWAYS and loan.status == ACTIVE and not loan.charged_off and self.fixed is None
 
     # Money --------------------------------------------------------------------------------------------------------
 
@@ -104,7 +109,7 @@ class Servicing:
     def take_in(self, event_id: str, kind: str, amount: int, day: int, source: int) -> None:
         """Money comes in from the account `source`."""
         loan = self.loan
-        if loan.refolds == ALWAYS and loan.status == ACTIVE and not loan.charged_off and self.fixed is None:
+        if self._follows_what_is_outstanding():
             self.received.append((date.fromordinal(day), amount))
             changes.redraw(self, day)
         written_off = loan.status == WRITTEN_OFF
