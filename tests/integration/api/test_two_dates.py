@@ -146,9 +146,9 @@ def command_line(place: Place, folder: Path, patch: pytest.MonkeyPatch) -> None:
         finally:
             await connection.close()
 
-    for module in ("loan", "balance", "statement", "trial_balance", "movements", "income_statement"):
-        patch.setattr(f"lendlog.{module}_command.reading", reading)
-        patch.setattr(f"lendlog.{module}_command.run_to_end", asyncio.run)  # signals are the main thread's
+    for module in ("loan_command", "balance_command", "statement_command", "trial_balance_command", "two_dates"):
+        patch.setattr(f"lendlog.{module}.reading", reading)
+        patch.setattr(f"lendlog.{module}.run_to_end", asyncio.run)  # signals are the main thread's
 
     def call(*arguments: str, code: int = 0) -> str:
         done = CliRunner().invoke(build(arguments), arguments, catch_exceptions=False)
