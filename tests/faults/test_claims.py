@@ -2,13 +2,17 @@
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lendlog.histories import History
+from services.ledger.store import LedgerStore
 from services.ledger.worker import topics_of
-from shared.database import connect
+from shared.database import connect, open_pool
 from tests.faults.in_process import driven
 from tests.faults.ledger_run import Worker, assert_all_agree, caught_up, live_digest, produce, records_of
 from tests.places import Place
@@ -93,6 +97,43 @@ def owner_message(place: Place):
     from shared.streams.ports import Message
 
     return Message(topics_of(place.settings()).events, 0, b"zombie", b'{"id":"zombie"}')
+
+
+class Stopping:
+    """A pool whose caller gets the answer to its first statement and is stopped then, as by SIGSTOP."""
+
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
+        self.stopped = asyncio.Event()
+
+    @asynccontextmanager
+    async def acquire(self, **options: float) -> AsyncIterator[Any]:
+        async with self.pool.acquire(**options) as self.connection:
+            yield self
+
+    def transaction(self) -> Any:
+        return self.connection.transaction()
+
+    async def execute(self, statement: str, *arguments: Any) -> None:
+        await self.connection.execute(statement, *arguments)
+        self.stopped.set()
+        await asyncio.Future()
+
+
+async def test_an_owner_that_is_stopped_while_it_marks_keeps_the_next_ones_relay_waiting_for_nothing(places) -> None:
+    place = await small(places)
+    settings = place.settings()
+    pool = await open_pool(settings.database_url.get_secret_value(), settings.ledger_schema, size=3)
+    stopping = Stopping(pool)
+    mark = asyncio.create_task(LedgerStore(stopping).mark_published(0, 1))
+    try:
+        async with asyncio.timeout(20):
+            await stopping.stopped.wait()
+            await LedgerStore(pool).mark_published(0, 2)
+    finally:
+        mark.cancel()
+        await asyncio.gather(mark, return_exceptions=True)
+        await pool.close()
 
 
 async def test_a_paused_owner_that_wakes_after_its_partitions_moved_changes_nothing(places, tmp_path: Path) -> None:

@@ -38,9 +38,12 @@ UNPUBLISHED = """
 SELECT sequence, messages FROM outbox JOIN relay USING (partition)
 WHERE partition = $1 AND sequence >= outbox_mark ORDER BY sequence
 """
-# Published: move the mark (never back) and drop the rows below it.
-MARK_OUTBOX = "UPDATE relay SET outbox_mark = greatest(outbox_mark, $2) WHERE partition = $1"
-PRUNE_OUTBOX = "DELETE FROM outbox WHERE partition = $1 AND sequence < $2"
+# Published: move the mark (never back) and drop the rows below it. One statement, so that a process that is stopped at
+# any time leaves no open transaction behind that keeps its successor's relay waiting for the row.
+MARK_OUTBOX = """
+WITH marked AS (UPDATE relay SET outbox_mark = greatest(outbox_mark, $2) WHERE partition = $1)
+DELETE FROM outbox WHERE partition = $1 AND sequence < $2
+"""
 MARK_SNAPSHOTS = "UPDATE relay SET snapshot_mark = greatest(snapshot_mark, $2) WHERE partition = $1"
 RETRYABLE = (
     asyncpg.PostgresConnectionError,
@@ -134,9 +137,8 @@ class LedgerStore:
 
     async def mark_published(self, partition: int, sequence: int) -> None:
         """Outbox rows below `sequence` are published: move the mark, drop the rows."""
-        async with self._connection() as connection, connection.transaction():
+        async with self._connection() as connection:
             await connection.execute(MARK_OUTBOX, partition, sequence)
-            await connection.execute(PRUNE_OUTBOX, partition, sequence)
 
     async def unsnapshotted(self, partition: int) -> list[Loan]:
         """Loans that changed since the last flushed snapshot."""

@@ -44,9 +44,12 @@ _UNPUBLISHED = """
 SELECT sequence, messages FROM outbox JOIN relay USING (partition)
 WHERE partition = $1 AND sequence >= outbox_mark ORDER BY sequence
 """
-# Published: move the mark (never back) and drop the rows below it.
-_MARK_OUTBOX = "UPDATE relay SET outbox_mark = greatest(outbox_mark, $2) WHERE partition = $1"
-_PRUNE_OUTBOX = "DELETE FROM outbox WHERE partition = $1 AND sequence < $2"
+# Published: move the mark (never back) and drop the rows below it. One statement, so that a process that is stopped at
+# any time leaves no open transaction behind that keeps its successor's relay waiting for the row.
+_MARK_OUTBOX = """
+WITH marked AS (UPDATE relay SET outbox_mark = greatest(outbox_mark, $2) WHERE partition = $1)
+DELETE FROM outbox WHERE partition = $1 AND sequence < $2
+"""
 RETRYABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -157,9 +160,8 @@ class SubjectStore:
 
     async def mark_published(self, partition: int, sequence: int) -> None:
         """Outbox rows below `sequence` are published: move the mark, drop the rows."""
-        async with self._connection() as connection, connection.transaction():
+        async with self._connection() as connection:
             await connection.execute(_MARK_OUTBOX, partition, sequence)
-            await connection.execute(_PRUNE_OUTBOX, partition, sequence)
 
     async def mark_snapshots(self, partition: int, next_offset: int) -> None:
         """Nothing: snapshots are outbox rows here."""
