@@ -13,13 +13,14 @@ from typing import Any
 import faust
 
 from services.ledger.processor import LedgerPartition
-from services.ledger.store import POSITION, LedgerTransaction, position_of
+from services.ledger.store import POSITION, LedgerTransaction
 from services.ledger.worker import topics_of
 from shared.database import open_pool
 from shared.merkle import Tree
 from shared.settings import ServiceSettings
 from shared.streams.intake import SuspectedDuplicate
 from shared.streams.ports import Record
+from shared.streams.position_store import position_of
 from shared.streams.positions import Advance
 
 TAKE = 1000
