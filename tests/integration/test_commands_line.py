@@ -168,6 +168,7 @@ def test_dates_are_closed_through_the_one_named(desk: Desk) -> None:
     assert (before["days_past_due"], after["days_past_due"]) == (232, 235)
 
 
+@pytest.mark.ops
 def test_what_is_set_aside_is_shown_mended_and_still_replayed(desk: Desk) -> None:
     """An unreadable record, a reversal of nothing: neither stops other loans; one more payment changes the digest."""
     assert desk.call("dlq", "list") == {"dead_letters": []}

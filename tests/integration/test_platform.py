@@ -111,6 +111,7 @@ def ends(supervisor: "subprocess.Popen[str]", number: signal.Signals = signal.SI
     return output
 
 
+@pytest.mark.ops
 def test_the_platform_comes_up_restarts_what_dies_and_leaves_nothing(home: Home) -> None:
     supervisor = home.start()
     until(lambda: runs(home))
@@ -176,6 +177,7 @@ async def test_after_the_supervisor_was_killed_the_next_start_ends_what_it_left(
     assert home.processes() == []
 
 
+@pytest.mark.ops
 async def test_a_command_starts_the_servers_for_its_own_duration_or_attaches(home: Home) -> None:
     async with attach_or_start(home.settings()) as own:
         assert not own.services
