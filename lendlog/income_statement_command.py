@@ -28,6 +28,6 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
         for kind in ("income", "expense"):
             yield ""
             yield f"{code} {kind}: {one[f'total_{kind}']}"
-            yield from table(one[kind], ("account", "amount", "late"))
+            yield from table(one[kind], ("code", "account", "amount", "late"))
         yield f"{code} result: {one['result']}"
     yield from late_lines(document)

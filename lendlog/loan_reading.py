@@ -24,7 +24,7 @@ INSTALMENTS = (
 )
 TRANSACTIONS = ("date", "kind", "amount", "principal", "interest", "fees", "penalties", "overpaid", "balance")
 CHARGES = ("charge_id", "part", "name", "due_date", "amount", "paid", "waived", "outstanding")
-SIDES = ("account", "debit", "credit", "balance")
+SIDES = ("code", "account", "debit", "credit", "balance")
 _APART = {"instalments", "transactions", "charges", "disbursements", "terms", "balances", "as_of"}
 
 

@@ -8,7 +8,7 @@ from lendlog.tables import table
 from lendlog.two_dates import By, Effective, From, Known, To, head, late_lines, of_period
 from services.ledger import queries
 
-COLUMNS = ("account", "opening", "debit", "credit", "late_debit", "late_credit", "closing")
+COLUMNS = ("code", "account", "opening", "debit", "credit", "late_debit", "late_credit", "closing")
 
 
 def command(

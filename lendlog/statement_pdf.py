@@ -30,7 +30,7 @@ PADDING = 6
 """What the page's frame leaves free at each side, in points."""
 SIZE, LEADING = 7.5, 10
 CHARGES = ("part", "name", "due_date", "amount", "paid", "waived", "outstanding")
-_TEXT = {"due_date", "date", "kind", "part", "name", "account", "number"}
+_TEXT = {"code", "due_date", "date", "kind", "part", "name", "account", "number"}
 _WORDS = {"kind", "part", "account"}
 _RULE = colors.HexColor("#9aa3ad")
 

@@ -42,7 +42,7 @@ def _disburse(loan: Loan, step: Step) -> None:
 
 
 def _repay(loan: Loan, step: Step) -> None:
-    loan.pay(step["amount"], day(step))
+    loan.pay(step["amount"], day(step), channel=step.get("payment_type"))
 
 
 def _transaction(loan: Loan, step: Step) -> None:

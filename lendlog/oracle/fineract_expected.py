@@ -10,14 +10,13 @@ from lendlog.oracle import fineract_delinquency as arrears
 from lendlog.oracle import fineract_targets as targets
 from lendlog.oracle import fineract_view as view
 from lendlog.oracle.difference import Difference
+from lendlog.oracle.fineract_journal import journal
 from lendlog.oracle.fineract_loan import Loan
 from lendlog.oracle.fineract_terms import NotTranslated
 from lendlog.oracle.fineract_view import Row
 from shared.money import decimal_text
 
 Expectation = Mapping[str, Any]
-NOT_COMPARED = frozenset({"journal"})
-"""Fineract's accounts are not ours; docs/oracles.md says so."""
 INNER = frozenset({"interest_periods", "kind"})
 """Columns that are no figures of ours: the parts that Fineract's calculator cuts a period into, and a row's kind."""
 
@@ -25,8 +24,6 @@ INNER = frozenset({"interest_periods", "kind"})
 def check(loan: Loan, step: Expectation) -> list[Difference]:
     """Where the loan is not as the step expects. Raises NotTranslated, and what the engine refuses."""
     name = step["expect"]
-    if name in NOT_COMPARED:
-        return []
     if name not in CHECKS:
         raise NotTranslated(f"The expectation {name} is not understood.")
     return CHECKS[name](loan, step)
@@ -153,6 +150,7 @@ def _rows(of: Callable[[Loan], list[Row]]) -> Callable[[Loan, Expectation], list
 CHECKS: dict[str, Callable[[Loan, Expectation], list[Difference]]] = {
     "schedule": _schedule,
     "schedule_totals": _totals,
+    "journal": journal,
     "transactions": _transactions,
     "transactions_contain": _transactions_contain,
     "transaction_count": _transaction_count,

@@ -10,6 +10,8 @@ from lendlog.oracle import fineract_terms
 from lendlog.oracle.fineract_terms import NotTranslated
 from services.ledger.engine.delinquency import Delinquency, delinquency
 from services.ledger.engine.facts import Fact
+from services.ledger.engine.folding import booked_by
+from services.ledger.engine.journal import Journal
 from services.ledger.engine.lines import Statement, TransactionLine
 from services.ledger.engine.payoff import Payoff, payoff
 from services.ledger.engine.statement import statement
@@ -28,13 +30,16 @@ SOURCE = "lendlog/oracle"
 
 @dataclass(slots=True)
 class Sent:
-    """A transaction as Fineract lists it. `name`: its type there; `shown`: our last line of it before it was undone."""
+    """A transaction as Fineract lists it. `name`: its type there; `shown`, `booked`: our last line of it, and its
+    entries, before it was undone; `channel`: its type of payment."""
 
     event: Envelope
     name: str
     on: date
     undone: bool = False
     shown: TransactionLine | None = None
+    booked: Journal = field(default_factory=list)
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,21 +133,23 @@ class Loan:
             if due and due[-1].outstanding:
                 self.pay(decimal_text(due[-1].outstanding, self.currency), on, "Down Payment")
 
-    def pay(self, amount: str, on: date, name: str = "Repayment") -> None:
+    def pay(self, amount: str, on: date, name: str = "Repayment", channel: str | None = None) -> None:
         """Money in."""
         data = Payment(amount=amount, currency=self.currency)
         self.send(PaymentReceived(**self.head(on), data=data), name)
+        self.sent[-1].channel = channel
 
     def undo(self, target: Sent) -> None:
         """Take a transaction back: a payment by its reversal, anything else as a fact that never was."""
         shown = next((one for one in self.statement().transactions if one.event_id == target.event.id), None)
+        booked = self.booked().get(target.event.id) or target.booked
         if isinstance(target.event, PaymentReceived):
             reversal = Reversal(payment_id=target.event.id, reason=REASON)
             self.send(PaymentReversed(**self.head(), data=reversal))
         else:
             undoing = Undoing(event_id=target.event.id, reason=REASON)
             self.send(EventUndone(**self.head(), data=undoing))
-        target.shown, target.undone = shown or target.shown, True
+        target.shown, target.undone, target.booked = shown or target.shown, True, booked
 
     def undo_disbursals(self, *, last_only: bool) -> None:
         """Take back the disbursements, or the last, and every transaction after it."""
@@ -167,6 +174,10 @@ class Loan:
     def statement(self, extra: Sequence[Envelope] = ()) -> Statement:
         """The account on the business date."""
         return statement(self.case_id, self.facts(extra), before=self.business_date.toordinal())
+
+    def booked(self) -> dict[str, Journal]:
+        """What each event that stands books, by its id."""
+        return booked_by(self.case_id, self.facts(), before=self.business_date.toordinal())
 
     def expected_statement(self) -> Statement:
         """The account; before anything is paid out, as if all were paid out on the expected day."""

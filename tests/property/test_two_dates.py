@@ -161,7 +161,7 @@ def test_opening_and_movements_are_the_closing_and_the_next_opening(seed: int, p
     for code, one in told.items():
         assert minor_units(one["difference"], code) == 0
         for line in one["accounts"]:
-            amounts = {name: signed(text, code) for name, text in line.items() if name != "account"}
+            amounts = {name: signed(text, code) for name, text in line.items() if name not in ("code", "account")}
             assert amounts["opening"] + amounts["debit"] - amounts["credit"] == amounts["closing"]
             assert 0 <= amounts["late_debit"] <= amounts["debit"]
             assert 0 <= amounts["late_credit"] <= amounts["credit"]

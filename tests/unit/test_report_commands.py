@@ -12,7 +12,7 @@ from shared.errors import MissingPrecondition
 
 
 def trial(difference: str) -> dict[str, Any]:
-    line = {"account": "cash", "debit": "5.00", "credit": "0.00", "balance": "5.00"}
+    line = {"code": "1010", "account": "cash", "debit": "5.00", "credit": "0.00", "balance": "5.00"}
     one = {"accounts": [line], "debits": "5.00", "credits": "5.00", "difference": difference}
     return {"known": "2024-03-01", "effective": "2024-03-01", "currencies": {"EUR": one, "JPY": one}}
 

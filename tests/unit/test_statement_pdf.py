@@ -37,7 +37,7 @@ def document(instalments: int = 60, **changes: Any) -> dict[str, Any]:
         "due_date": "2024-03-01",
         "amount": "7.00",
     }
-    side = {"account": "loans-receivable", "debit": "1200.00", "credit": "0.00", "balance": "1200.00"}
+    side = {"code": "1210", "account": "loans-receivable", "debit": "1200.00", "credit": "0.00", "balance": "1200.00"}
     made = {
         "loan_id": "loan-1", "currency": "EUR", "parked": None, "borrower_id": "b-1", "product": "micro@1",
         "terms": TERMS, "status": "active", "charged_off_on": None, "principal_outstanding": "1200.00",

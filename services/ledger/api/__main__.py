@@ -8,6 +8,7 @@ import asyncpg
 
 from services.ledger.api.app import create_app
 from services.ledger.api.serving import Services
+from services.ledger.chart import accounts
 from services.ledger.commands import LedgerCommands
 from services.ledger.schema import API_MIGRATIONS
 from shared.api.process import ANSWER_SECONDS, NO_ANSWER, Served, api_pool, command_relay, missing, run
@@ -20,6 +21,7 @@ from shared.topics import LEDGER_TOPICS, LIFECYCLE
 @contextlib.asynccontextmanager
 async def build(settings: ServiceSettings) -> AsyncIterator[Served]:
     """Everything that the process needs; raises MissingPrecondition."""
+    accounts()
     async with (
         api_pool(settings, settings.ledger_api_schema, API_MIGRATIONS) as api,
         api_pool(settings, settings.ledger_schema) as ledger,

@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from services.ledger.engine.account import ALWAYS, INTEREST, PRINCIPAL, Loan
-from services.ledger.engine.accounts import CASH, LOANS_RECEIVABLE
+from services.ledger.engine.accounts import FROM_CASH, LOANS_RECEIVABLE
 from services.ledger.engine.charges import levy_agreed
 from services.ledger.engine.reuse import balances, put_anew
 from services.ledger.engine.rows import ADDITIONAL, DOWN_PAYMENT, PERIOD, RE_AGED, Row
@@ -37,7 +37,7 @@ def redraw(s: Servicing, day: int, *, paid_out: int = 0) -> None:
     """Lay the instalments out anew as of `day`; `paid_out` is what was booked as paid out since they were."""
     loan = s.loan
     plan = _plan(s, day)
-    before = balances(loan)
+    before = balances(s)
     before[LOANS_RECEIVABLE] += paid_out
     old = {row.key: row for row in s.rows.take(loan)}
     rows: list[Row] = []
@@ -159,7 +159,7 @@ def prepay(s: Servicing, event_id: str, data: events.Prepayment, day: int) -> No
     on = date.fromordinal(day)
     s.changes.append((on, Prepaid(on, amount, fewer=data.effect == "fewer-instalments")))
     redraw(s, day)
-    s.take_in(event_id, "prepayment", amount, day, CASH)
+    s.take_in(event_id, "prepayment", amount, day, FROM_CASH)
     assert s.terms is not None
     fee = prepayment_fee(s.terms, amount, disbursed_on=date.fromordinal(loan.start), on=on)
     if fee:
@@ -209,7 +209,7 @@ def accelerate(s: Servicing, event_id: str, day: int) -> None:
     must_follow_terms(s, "an acceleration")
     assert s.terms is not None
     loan = s.loan
-    before = balances(loan)
+    before = balances(s)
     rows = s.rows.take(loan)
     coming = [row for row in rows if row.due > day and row.kind != ADDITIONAL]
     if not coming:

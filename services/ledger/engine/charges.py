@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from services.ledger.engine.account import FEE, PENALTY, LoanCharge
-from services.ledger.engine.accounts import CASH, FEE_INCOME, FEES_RECEIVABLE, PENALTIES_RECEIVABLE, PENALTY_INCOME
+from services.ledger.engine.accounts import (
+    CASH,
+    FEE_INCOME,
+    FEES_RECEIVABLE,
+    PENALTIES_RECEIVABLE,
+    PENALTY_INCOME,
+    Recovered,
+    source,
+)
 from services.ledger.engine.journal import post
 from services.ledger.engine.reuse import balances, put_anew
 from services.ledger.engine.trail import Split
@@ -59,7 +67,7 @@ def levy_agreed(s: Servicing, what: str, name: str, due: int, amount: int) -> No
 def _owe(s: Servicing, charge: LoanCharge, name: str, day: int) -> None:
     """A charge is owed from `day` on: booked, added to the claims, and money is used as the claims are now."""
     loan, account = s.loan, RECEIVABLE[charge.part]
-    before = balances(loan)
+    before = balances(s)
     before[account] += charge.amount
     post(s.journal, account, INCOME[charge.part], charge.amount, loan.currency, day)
     _add(s, charge, name)
@@ -100,14 +108,17 @@ def waive(s: Servicing, event_id: str, data: events.Waiver, day: int) -> None:
 
 
 def adjust(s: Servicing, event_id: str, data: events.ChargeCredit, day: int) -> None:
-    """A charge was wrong: its amount counts as money, wherever the loan's order puts it."""
+    """A charge was wrong: its amount counts as money, wherever the loan's order puts it. Where the loan is charged off,
+    its income goes, and with it that the charge was charged off."""
     charge = _charge(s, data.charge_id, "an adjustment")
     amount = s.amount_of(data.amount, data.currency)
     credited = s.credited.get(data.charge_id, 0) + amount
     if credited > charge.amount - charge.waived:
         raise InvariantBroken("an adjustment of more than the charge")
     s.credited[data.charge_id] = credited
-    s.take_in(event_id, "charge-adjustment", amount, day, INCOME[charge.part])
+    off = s.charged_off
+    recovered = off and Recovered(*[off.penalty if charge.part == PENALTY else off.fee] * 4)
+    s.take_in(event_id, "charge-adjustment", amount, day, source(INCOME[charge.part]), recovered)
 
 
 def _charge(s: Servicing, charge_id: str, what: str) -> LoanCharge:

@@ -4,44 +4,55 @@ from services.ledger.engine.account import ACTIVE, INTEREST, SETTLED, WRITTEN_OF
 from services.ledger.engine.accounts import (
     ACCRUED_INTEREST,
     FEES_RECEIVABLE,
+    FROM_OVERPAYMENT,
     INTEREST_RECEIVABLE,
     LOANS_RECEIVABLE,
     OVERPAYMENT,
     PENALTIES_RECEIVABLE,
+    RECOVERED,
     RECOVERIES,
     UNEARNED_INTEREST,
+    Recovered,
+    Source,
 )
 from services.ledger.engine.allocation import PAYMENT, Allocation, Uses, allocate
-from services.ledger.engine.journal import Journal, JournalLine
+from services.ledger.engine.journal import Journal, JournalLine, post
 
 
 def receive(
-    loan: Loan, amount: int, day: int, source: int, journal: Journal, kind: str = PAYMENT, uses: Uses | None = None
+    loan: Loan,
+    amount: int,
+    day: int,
+    source: Source,
+    journal: Journal,
+    kind: str = PAYMENT,
+    uses: Uses | None = None,
+    recovered: Recovered = RECOVERED,
 ) -> Allocation:
-    """Use money that comes from the account `source`; settle the loan when nothing is left to pay."""
+    """Use money that comes from `source`; settle the loan when nothing is left to pay. `recovered`: what it is credited
+    to where the loan is charged off."""
     if loan.status == WRITTEN_OFF:
-        journal.append(JournalLine(source, RECOVERIES, amount, loan.currency, day))
+        journal.append(JournalLine(source.principal, RECOVERIES, amount, loan.currency, day))
         return _NOTHING
     used = allocate(loan, amount, day, kind, uses)
     number = loan.currency
     if loan.charged_off:
-        if amount > used.rest:
-            journal.append(JournalLine(source, RECOVERIES, amount - used.rest, number, day))
+        _recover(used, source, recovered, number, day, journal)
     else:
         if used.penalty:
-            journal.append(JournalLine(source, PENALTIES_RECEIVABLE, used.penalty, number, day))
+            journal.append(JournalLine(source.penalty, PENALTIES_RECEIVABLE, used.penalty, number, day))
         if used.fee:
-            journal.append(JournalLine(source, FEES_RECEIVABLE, used.fee, number, day))
+            journal.append(JournalLine(source.fee, FEES_RECEIVABLE, used.fee, number, day))
         if used.interest_due:
-            journal.append(JournalLine(source, INTEREST_RECEIVABLE, used.interest_due, number, day))
+            journal.append(JournalLine(source.interest, INTEREST_RECEIVABLE, used.interest_due, number, day))
         if used.interest_ahead:
-            journal.append(JournalLine(source, UNEARNED_INTEREST, used.interest_ahead, number, day))
+            journal.append(JournalLine(source.interest, UNEARNED_INTEREST, used.interest_ahead, number, day))
         if used.principal:
-            journal.append(JournalLine(source, LOANS_RECEIVABLE, used.principal, number, day))
+            journal.append(JournalLine(source.principal, LOANS_RECEIVABLE, used.principal, number, day))
     if used.rest:
         loan.overpaid += used.rest
-        if source != OVERPAYMENT:
-            journal.append(JournalLine(source, OVERPAYMENT, used.rest, number, day))
+        if source is not FROM_OVERPAYMENT:
+            journal.append(JournalLine(source.rest, OVERPAYMENT, used.rest, number, day))
     if loan.first_open >= len(loan.due):
         loan.status = SETTLED
     return used
@@ -50,12 +61,22 @@ def receive(
 _NOTHING = Allocation(0, 0, 0, 0, 0, 0)
 
 
+def _recover(used: Allocation, source: Source, to: Recovered, currency: int, day: int, journal: Journal) -> None:
+    """Money pays a loan that is charged off: one line for each pair of accounts."""
+    sums: dict[tuple[int, int], int] = {}
+    paid = (used.penalty, used.fee, used.interest_due + used.interest_ahead, used.principal)
+    for debit, credit, amount in zip(source[:4], to, paid, strict=True):
+        sums[debit, credit] = sums.get((debit, credit), 0) + amount
+    for (debit, credit), amount in sums.items():
+        post(journal, debit, credit, amount, currency, day)
+
+
 def use_credit(loan: Loan, day: int, journal: Journal, uses: Uses | None) -> Allocation:
     """Money paid too much pays what is newly owed, at once."""
     if not loan.overpaid or loan.first_open >= len(loan.due):
         return _NOTHING
     amount, loan.overpaid = loan.overpaid, 0
-    return receive(loan, amount, day, OVERPAYMENT, journal, uses=uses)
+    return receive(loan, amount, day, FROM_OVERPAYMENT, journal, uses=uses)
 
 
 def owe(loan: Loan, k: int) -> None:

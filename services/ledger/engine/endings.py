@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, WRITTEN_OFF
 from services.ledger.engine.accounts import (
     CREDIT_LOSS,
-    FEE_INCOME,
+    FEES_CHARGED_OFF,
     FEES_RECEIVABLE,
     FRAUD_LOSS,
     INTEREST_CHARGED_OFF,
     INTEREST_RECEIVABLE,
     LOANS_RECEIVABLE,
+    LOSSES_WRITTEN_OFF,
+    PENALTIES_CHARGED_OFF,
     PENALTIES_RECEIVABLE,
-    PENALTY_INCOME,
     UNEARNED_INTEREST,
+    Recovered,
 )
 from services.ledger.engine.journal import post
 from services.ledger.engine.trail import Split
@@ -32,7 +34,9 @@ def charge_off(s: Servicing, event_id: str, data: events.ChargeOff, day: int) ->
     if loan.charged_off:
         raise InvariantBroken("a second charge-off")
     owed = _owed(s)
-    _take_out(s, FRAUD_LOSS if data.fraud else CREDIT_LOSS, day)
+    loss = FRAUD_LOSS if data.fraud else CREDIT_LOSS
+    s.charged_off = Recovered(PENALTIES_CHARGED_OFF, FEES_CHARGED_OFF, INTEREST_CHARGED_OFF, loss)
+    _take_out(s, s.charged_off, day)
     loan.charged_off = day
     s.trail.note(event_id, "charge-off", day, owed, 0)
 
@@ -42,7 +46,7 @@ def write_off(s: Servicing, event_id: str, day: int) -> None:
     loan = s.loan
     owed = _owed(s)
     if not loan.charged_off:
-        _take_out(s, CREDIT_LOSS, day)
+        _take_out(s, Recovered(*[LOSSES_WRITTEN_OFF] * 4), day)
     for row in (rows := s.rows.take(loan)):
         row.paid.written_off = sum(row.left)
         row.left = [0, 0, 0, 0]
@@ -64,13 +68,14 @@ def _owed(s: Servicing) -> Split:
     )
 
 
-def _take_out(s: Servicing, loss: int, day: int) -> None:
+def _take_out(s: Servicing, to: Recovered, day: int) -> None:
+    """The claims are debited to accounts by part; interest paid ahead, which no instalment earns any more, is kept."""
     loan = s.loan
     number = loan.currency
     ahead = sum(loan.asked[INTEREST][k] - loan.left[INTEREST][k] for k in range(loan.fallen, len(loan.due)))
-    post(s.journal, loss, LOANS_RECEIVABLE, loan.principal_outstanding, number, day)
-    post(s.journal, INTEREST_CHARGED_OFF, INTEREST_RECEIVABLE, loan.interest_fallen_unpaid(), number, day)
-    post(s.journal, FEE_INCOME, FEES_RECEIVABLE, loan.unpaid_of(FEE), number, day)
-    post(s.journal, PENALTY_INCOME, PENALTIES_RECEIVABLE, loan.unpaid_of(PENALTY), number, day)
-    post(s.journal, UNEARNED_INTEREST, INTEREST_CHARGED_OFF, ahead, number, day)
+    post(s.journal, to.principal, LOANS_RECEIVABLE, loan.principal_outstanding, number, day)
+    post(s.journal, to.interest, INTEREST_RECEIVABLE, loan.interest_fallen_unpaid(), number, day)
+    post(s.journal, to.fee, FEES_RECEIVABLE, loan.unpaid_of(FEE), number, day)
+    post(s.journal, to.penalty, PENALTIES_RECEIVABLE, loan.unpaid_of(PENALTY), number, day)
+    post(s.journal, UNEARNED_INTEREST, to.interest, ahead, number, day)
     loan.earns_until = loan.fallen

@@ -9,7 +9,7 @@ folded is backdated: the loan is folded anew and the difference of the two journ
 from collections.abc import Sequence
 
 from services.ledger.engine.account import CONTRACTED, UNKNOWN, Loan
-from services.ledger.engine.accounts import CASH, SUSPENSE
+from services.ledger.engine.accounts import CASH, FROM_CASH, FROM_SUSPENSE, SUSPENSE
 from services.ledger.engine.claims import receive
 from services.ledger.engine.facts import ContractFact, DisbursementFact, Fact, PaymentFact, ServicingFact, key_of
 from services.ledger.engine.journal import Journal, JournalLine
@@ -46,13 +46,13 @@ def apply(loan: Loan, fact: Fact, journal: Journal) -> None:
                 loan.waiting.append((fact.offset, fact.event_id, fact.amount, fact.currency))
                 journal.append(JournalLine(CASH, SUSPENSE, fact.amount, fact.currency, fact.effective))
             else:
-                receive(loan, fact.amount, fact.effective, CASH, journal)
+                receive(loan, fact.amount, fact.effective, FROM_CASH, journal)
         case ContractFact():
             conclude(loan, fact.contract)
         case DisbursementFact():
             disburse(loan, fact, journal)
             for _offset, _event_id, amount, _currency in no_longer_waiting(loan):
-                receive(loan, amount, fact.effective, SUSPENSE, journal)
+                receive(loan, amount, fact.effective, FROM_SUSPENSE, journal)
         case _:
             raise AssertionError("in_place was not asked")
     if (key := key_of(fact)) > loan.last_key:
@@ -79,11 +79,28 @@ def service(number: int, loan_id: str, facts: Sequence[Fact], *, before: int) ->
     and facts of later value dates are folded too."""
     servicing = Servicing(number, loan_id)
     for fact in in_order(facts):
-        if not isinstance(fact, ContractFact):
-            servicing.pass_time(min(fact.effective, before))
-        servicing.fold(fact)
+        _fold_next(servicing, fact, before)
     servicing.pass_time(before)
     return servicing
+
+
+def _fold_next(servicing: Servicing, fact: Fact, before: int) -> int:
+    """Let time pass up to the fact, and fold it. Returns how long the journal was when the fact came."""
+    if not isinstance(fact, ContractFact):
+        servicing.pass_time(min(fact.effective, before))
+    length = len(servicing.journal)
+    servicing.fold(fact)
+    return length
+
+
+def booked_by(loan_id: str, facts: Sequence[Fact], *, before: int) -> dict[str, Journal]:
+    """What each fact books by itself, by event id, where all facts are folded in order of value date."""
+    servicing = Servicing(0, loan_id)
+    found: dict[str, Journal] = {}
+    for fact in in_order(facts):
+        length = _fold_next(servicing, fact, before)
+        found[fact.event_id] = servicing.journal[length:]
+    return found
 
 
 def fold(number: int, loan_id: str, facts: Sequence[Fact], *, before: int) -> tuple[Loan, Journal]:

@@ -13,17 +13,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, Loan
+from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL
 from services.ledger.engine.accounts import (
     ACCRUED_INTEREST,
     FEES_RECEIVABLE,
+    FROM_GOODWILL,
     INTEREST_RECEIVABLE,
     LOANS_RECEIVABLE,
     OVERPAYMENT,
     PENALTIES_RECEIVABLE,
     UNEARNED_INTEREST,
 )
-from services.ledger.engine.allocation import allocate
+from services.ledger.engine.allocation import Allocation, allocate
 from services.ledger.engine.claims import use_credit
 from services.ledger.engine.journal import post
 from services.ledger.engine.orders import order_of
@@ -47,8 +48,9 @@ class Move:
     out: bool = False
 
 
-def balances(loan: Loan) -> Balances:
-    """What the loan's claims stand at in the books, by account, debits positive."""
+def balances(s: Servicing) -> Balances:
+    """What the loan's claims, and what goodwill paid of them, stand at in the books, by account, debits positive."""
+    loan = s.loan
     asked, left, fallen = loan.asked[INTEREST], loan.left[INTEREST], loan.fallen
     return {
         LOANS_RECEIVABLE: sum(loan.left[PRINCIPAL]),
@@ -57,7 +59,15 @@ def balances(loan: Loan) -> Balances:
         PENALTIES_RECEIVABLE: sum(loan.left[PENALTY]),
         ACCRUED_INTEREST: -sum(asked[:fallen]),
         UNEARNED_INTEREST: sum(left[fallen:]) - sum(asked[fallen:]),
+        **s.goodwill,
     }
+
+
+def count_goodwill(goodwill: Balances, used: Allocation) -> None:
+    """Add what a goodwill credit was used for to the accounts that are debited for it."""
+    paid = (used.penalty, used.fee, used.interest_due + used.interest_ahead, used.principal, used.rest)
+    for account, amount in zip(FROM_GOODWILL, paid, strict=True):
+        goodwill[account] += amount
 
 
 def put_anew(s: Servicing, rows: Iterable[Row], before: Balances, day: int, freed: Split = NOTHING) -> None:
@@ -83,7 +93,7 @@ def rebook(s: Servicing, before: Balances, day: int) -> None:
     """The books follow the claims; what is no longer asked for is money paid too much."""
     if s.loan.charged_off:
         return
-    now = balances(s.loan)
+    now = balances(s)
     for account, was in before.items():
         post(s.journal, account, OVERPAYMENT, now[account] - was, s.loan.currency, day)
 
@@ -102,6 +112,7 @@ def _use_all_again(s: Servicing, rows: Iterable[Row], day: int) -> None:
     for charge in loan.charges:
         charge.left = charge.amount - charge.waived - charge.withheld
     loan.overpaid = 0
+    s.goodwill = dict.fromkeys(FROM_GOODWILL, 0)
     s.rows.put(loan, fresh, day)
     for move in s.moves:
         if move.out:
@@ -113,6 +124,8 @@ def _use_all_again(s: Servicing, rows: Iterable[Row], day: int) -> None:
         else:
             used = allocate(loan, move.amount, move.day, move.kind, s.rows)
             loan.overpaid += used.rest
+            if move.kind == "goodwill-credit":
+                count_goodwill(s.goodwill, used)
             s.trail.money(move.event_id, move.kind, move.day, used)
     s.rows.put(loan, s.rows.take(loan), day)
 

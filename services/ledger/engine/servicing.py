@@ -12,18 +12,22 @@ from services.ledger.engine import changes, charges, endings, overdue
 from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, UNKNOWN, WRITTEN_OFF, Loan
 from services.ledger.engine.accounts import (
     CASH,
-    CREDIT_LOSS,
-    GOODWILL_EXPENSE,
+    FROM_CASH,
+    FROM_GOODWILL,
+    FROM_SUSPENSE,
     LOANS_RECEIVABLE,
     OVERPAYMENT,
+    RECOVERED,
     SUSPENSE,
+    Recovered,
+    Source,
 )
 from services.ledger.engine.allocation import PAYMENT
 from services.ledger.engine.claims import fall_due, receive
 from services.ledger.engine.facts import ContractFact, DisbursementFact, Fact, Happening, PaymentFact, ServicingFact
 from services.ledger.engine.journal import Journal, JournalLine, post
 from services.ledger.engine.opening import check_lent, conclude, disburse, in_minor_units, no_longer_waiting
-from services.ledger.engine.reuse import Move, credit_principal
+from services.ledger.engine.reuse import Move, count_goodwill, credit_principal
 from services.ledger.engine.rows import Rows
 from services.ledger.engine.trail import Trail
 from shared.errors import InvariantBroken
@@ -65,6 +69,10 @@ class Servicing:
         """What charges are called, by event id."""
         self.credited: dict[str, int] = {}
         """What of charges was credited, by event id."""
+        self.charged_off: Recovered | None = None
+        """What a charge-off was debited to, once there was one."""
+        self.goodwill = dict.fromkeys(FROM_GOODWILL, 0)
+        """What goodwill credits have paid, by the account that was debited for it."""
 
     def fold(self, fact: Fact) -> None:
         """Fold the next fact. Raises InvariantBroken; the loan is then not to be used."""
@@ -104,20 +112,24 @@ class Servicing:
             self.journal.append(JournalLine(CASH, SUSPENSE, fact.amount, fact.currency, fact.effective))
         else:
             self.payments[fact.event_id] = fact.amount
-            self.take_in(fact.event_id, PAYMENT, fact.amount, fact.effective, CASH)
+            self.take_in(fact.event_id, PAYMENT, fact.amount, fact.effective, FROM_CASH)
 
-    def take_in(self, event_id: str, kind: str, amount: int, day: int, source: int) -> None:
-        """Money comes in from the account `source`."""
+    def take_in(
+        self, event_id: str, kind: str, amount: int, day: int, source: Source, recovered: Recovered | None = None
+    ) -> None:
+        """Money comes in from `source`; after a charge-off it is credited to `recovered`, by default to recoveries."""
         loan = self.loan
         if self._follows_what_is_outstanding():
             self.received.append((date.fromordinal(day), amount))
             changes.redraw(self, day)
         written_off = loan.status == WRITTEN_OFF
-        used = receive(loan, amount, day, source, self.journal, kind, self.rows)
+        used = receive(loan, amount, day, source, self.journal, kind, self.rows, recovered or RECOVERED)
         if written_off:
             self.trail.recovered(event_id, day, amount)
         else:
             self.moves.append(Move(event_id, kind, day, amount))
+            if source is FROM_GOODWILL:
+                count_goodwill(self.goodwill, used)
             self.trail.money(event_id, kind, day, used)
 
     def _disburse(self, fact: DisbursementFact) -> None:
@@ -132,7 +144,7 @@ class Servicing:
             charges.withhold(self, fact.amount, day, first=True)
             for _offset, event_id, amount, _currency in no_longer_waiting(loan):
                 self.payments[event_id] = amount
-                self.take_in(event_id, PAYMENT, amount, day, SUSPENSE)
+                self.take_in(event_id, PAYMENT, amount, day, FROM_SUSPENSE)
             return
         if loan.status in (UNKNOWN, WRITTEN_OFF) or self.terms is None:
             raise InvariantBroken("a disbursement without a contract that stands")
@@ -169,7 +181,8 @@ class Servicing:
         loan.overpaid -= credit
         owed = amount - credit
         post(self.journal, OVERPAYMENT, CASH, credit, loan.currency, day)
-        post(self.journal, CREDIT_LOSS if loan.charged_off else LOANS_RECEIVABLE, CASH, owed, loan.currency, day)
+        claim = self.charged_off.principal if self.charged_off else LOANS_RECEIVABLE
+        post(self.journal, claim, CASH, owed, loan.currency, day)
         if owed:
             credit_principal(self, day, amount, paid=credit, today=day)
         self.moves.append(Move(fact.event_id, kind, day, amount, out=True))
@@ -191,8 +204,9 @@ class Servicing:
             case events.ChargeCredit():
                 charges.adjust(self, fact.event_id, data, day)
             case events.Credit():
-                source = GOODWILL_EXPENSE if data.kind == "goodwill-credit" else CASH
-                self.take_in(fact.event_id, data.kind, self.amount_of(data.amount, data.currency), day, source)
+                amount, goodwill = self.amount_of(data.amount, data.currency), data.kind == "goodwill-credit"
+                source, recovered = (FROM_GOODWILL, None) if goodwill else (FROM_CASH, self.charged_off)
+                self.take_in(fact.event_id, data.kind, amount, day, source, recovered)
             case events.Chargeback():
                 self._charge_back(fact, data)
             case events.Refund():

@@ -6,10 +6,10 @@ from datetime import date
 from typing import Any
 
 from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, STATUS, Loan, decode_loan, iso
-from services.ledger.engine.accounts import NAMES
 from services.ledger.engine.folding import fold
 from services.ledger.queries.aside import parked_rows
 from services.ledger.queries.snapshots import snapshot
+from services.ledger.queries.tallies import account_of
 from services.ledger.queries.two_dates import Dates, dates_within, facts_at, known_rows
 from services.ledger.reading import read
 from shared.merkle import record_of
@@ -258,8 +258,8 @@ def posting(row: Any) -> dict[str, Any]:
     """One row of `posting`."""
     code = code_of(row["currency"])
     return {
-        "debit": NAMES[row["debit"]],
-        "credit": NAMES[row["credit"]],
+        "debit": account_of(row["debit"]).name,
+        "credit": account_of(row["credit"]).name,
         "amount": decimal_text(row["amount"], code),
         "currency": code,
         "effective_date": row["effective_date"].isoformat(),

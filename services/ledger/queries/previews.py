@@ -8,11 +8,11 @@ from typing import Any
 from services.ledger.commands.model import LoanIsParked
 from services.ledger.commands.trial import Trial, try_out
 from services.ledger.engine.account import iso
-from services.ledger.engine.accounts import NAMES
 from services.ledger.engine.journal import JournalLine
 from services.ledger.engine.lines import Statement
 from services.ledger.engine.statement import statement_of
 from services.ledger.queries.statements import Account, instalment_document, statement_document, texts
+from services.ledger.queries.tallies import account_of
 from shared.events.envelope import Envelope
 from shared.money import code_of, decimal_text
 
@@ -70,8 +70,8 @@ def entries(journal: Sequence[JournalLine]) -> list[dict[str, Any]]:
     """Journal lines as documents."""
     return [
         {
-            "debit": NAMES[line.debit],
-            "credit": NAMES[line.credit],
+            "debit": account_of(line.debit).name,
+            "credit": account_of(line.credit).name,
             "amount": decimal_text(line.amount, code_of(line.currency)),
             "currency": code_of(line.currency),
             "effective_date": iso(line.effective),

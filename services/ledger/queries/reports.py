@@ -9,20 +9,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
+from services.ledger.chart import EXPENSE, INCOME
 from services.ledger.queries.late import late_facts
 from services.ledger.queries.snapshots import snapshot
-from services.ledger.queries.tallies import (
-    EXPENSE,
-    INCOME,
-    Tally,
-    added,
-    balances_document,
-    difference,
-    kind_of,
-    name_of,
-    net,
-    tally,
-)
+from services.ledger.queries.tallies import Tally, added, balances_document, by_account, difference, head, tally
 from services.ledger.queries.two_dates import Dates, dates_of_book, period_of_book
 from shared.money import decimal_text
 
@@ -154,39 +144,33 @@ def movements_document(found: Movements) -> dict[str, Any]:
     """Movements by currency and account. `late_debit` and `late_credit` are parts of `debit` and `credit`."""
     moved, whole = found.moved(), added(found.opening, found.prompt, found.late)
     documents = {}
-    for code, accounts in whole.items():
-        opening, late = found.opening.get(code, {}), found.late.get(code, {})
+    for code, sides in whole.items():
+        parts = (one.get(code, {}) for one in (found.opening, moved, found.late))
         lines = []
-        for account in accounts:
-            debit, credit = moved.get(code, {}).get(account, (0, 0))
-            late_debit, late_credit = late.get(account, (0, 0))
+        for account, (debit, credit, before, less, *in_period) in by_account(sides, *parts):
             amounts = {
-                "opening": net(opening, account),
-                "debit": debit,
-                "credit": credit,
-                "late_debit": late_debit,
-                "late_credit": late_credit,
-                "closing": net(accounts, account),
+                "opening": before - less,
+                **dict(zip(("debit", "credit", "late_debit", "late_credit"), in_period, strict=True)),
+                "closing": debit - credit,
             }
-            lines.append({"account": name_of(account)} | _texts(amounts, code))
-        documents[code] = {"accounts": lines, "difference": decimal_text(difference(accounts), code)}
+            lines.append(head(account) | _texts(amounts, code))
+        documents[code] = {"accounts": lines, "difference": decimal_text(difference(sides), code)}
     return documents
 
 
 def income_document(found: Movements) -> dict[str, Any]:
     """Income and expenses by currency; `late` is the part of an amount that is late."""
     documents = {}
-    for code, accounts in found.moved().items():
-        late = found.late.get(code, {})
+    for code, sides in found.moved().items():
+        lines = by_account(sides, found.late.get(code, {}))
         document: dict[str, Any] = {}
         totals = {INCOME: 0, EXPENSE: 0}
         for kind, sign in ((INCOME, -1), (EXPENSE, 1)):
-            mine = [account for account in accounts if kind_of(account) == kind]
-            totals[kind] = sum(sign * net(accounts, account) for account in mine)
+            mine = [(account, both) for account, both in lines if account.kind == kind]
+            totals[kind] = sum(sign * (both[0] - both[1]) for _, both in mine)
             document[kind] = [
-                {"account": name_of(account)}
-                | _texts({"amount": sign * net(accounts, account), "late": sign * net(late, account)}, code)
-                for account in mine
+                head(account) | _texts({"amount": sign * (debit - credit), "late": sign * (late - less)}, code)
+                for account, (debit, credit, late, less) in mine
             ]
         sums = {"total_income": totals[INCOME], "total_expense": totals[EXPENSE]}
         documents[code] = document | _texts(sums | {"result": totals[INCOME] - totals[EXPENSE]}, code)
