@@ -19,6 +19,7 @@ from services.ledger.engine.accounts import (
 )
 from services.ledger.engine.journal import post
 from services.ledger.engine.trail import Split
+from services.ledger.engine.valued import use_allowance
 from shared.errors import InvariantBroken
 from shared.events import servicing as events
 
@@ -69,6 +70,7 @@ def _take_out(s: Servicing, loss: int, day: int) -> None:
     number = loan.currency
     ahead = sum(loan.asked[INTEREST][k] - loan.left[INTEREST][k] for k in range(loan.fallen, len(loan.due)))
     post(s.journal, loss, LOANS_RECEIVABLE, loan.principal_outstanding, number, day)
+    use_allowance(loan, loss, loan.principal_outstanding, day, s.journal)
     post(s.journal, INTEREST_CHARGED_OFF, INTEREST_RECEIVABLE, loan.interest_fallen_unpaid(), number, day)
     post(s.journal, FEE_INCOME, FEES_RECEIVABLE, loan.unpaid_of(FEE), number, day)
     post(s.journal, PENALTY_INCOME, PENALTIES_RECEIVABLE, loan.unpaid_of(PENALTY), number, day)
