@@ -22,6 +22,8 @@ DAYS_A_YEAR = 365
 STEPS_MAX = 60
 """Newton doubles the correct digits a step once near; from 0 loans take some eight."""
 CLOSE = Decimal("1e-25")
+SMALLEST = Decimal("1e-12")
+"""Of a minor unit; smaller fractions are what arithmetic left."""
 FORCE_MAX = 120
 """Above the force of 9,999.99 % a year, counted daily, which terms can say."""
 
@@ -96,9 +98,14 @@ def deferred_fees(plan: Plan, fees: int, end: int, outstanding: int, rounding: R
     for days, _, total in to_come:
         between = EXACT.subtract(_factor(plan.own, days), _factor(plan.effective, days))
         value = EXACT.add(value, EXACT.multiply(Decimal(total), between))
-    numerator, denominator = value.as_integer_ratio()
-    share = min(outstanding, planned)
-    return max(0, min(fees, divide(numerator * share, denominator * planned, rounding)))
+    share = EXACT.divide(Decimal(min(outstanding, planned)), Decimal(planned))
+    return max(0, min(fees, whole_units(EXACT.multiply(value, share), rounding)))
+
+
+def whole_units(amount: Decimal, rounding: Rounding) -> int:
+    """Minor units rounded once as the policy says; digits that only 34-digit arithmetic left are no fraction."""
+    numerator, denominator = EXACT.quantize(amount, SMALLEST).as_integer_ratio()
+    return divide(numerator, denominator, rounding)
 
 
 def _factor(force: Decimal, days: int) -> Decimal:

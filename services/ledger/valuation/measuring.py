@@ -16,12 +16,12 @@ from services.ledger.engine.folding import service
 from services.ledger.engine.servicing import Servicing
 from services.ledger.engine.valued import stands
 from services.ledger.valuation.allowance import Risk, expected_credit_loss, risk_of
-from services.ledger.valuation.effective_interest import Flow, Plan, deferred_fees, plan_of
+from services.ledger.valuation.effective_interest import Flow, Plan, deferred_fees, plan_of, whole_units
 from services.ledger.valuation.policy import ExpectedLoss, PolicyRow
 from shared.events.origination import Security
 from shared.events.valuation import Inputs, Valuation
 from shared.expected_loss import EXACT
-from shared.money import Rounding, code_of, decimal_text, divide
+from shared.money import code_of, decimal_text, divide
 
 DECIMALS = 8
 """Of shares and rates that are told; the amounts follow from the exact ones."""
@@ -75,7 +75,7 @@ def _valuation(servicing: Servicing, security: Security, end: int, policy: Polic
     suspended = 0
     if risk.non_performing:
         share_suspended = risk.given_default if policy.interest == "net-of-allowance" else Decimal(1)
-        suspended = _rounded(EXACT.multiply(share_suspended, Decimal(interest)), policy.rounding)
+        suspended = whole_units(EXACT.multiply(share_suspended, Decimal(interest)), policy.rounding)
     deferred = 0
     if plan is not None and policy.fees == "effective-rate":
         deferred = deferred_fees(plan, upfront, end, loan.principal_outstanding, policy.rounding)
@@ -85,7 +85,7 @@ def _valuation(servicing: Servicing, security: Security, end: int, policy: Polic
         policy=policy.version,
         group=risk.group,
         currency=code,
-        allowance=decimal_text(_rounded(loss, policy.rounding), code),
+        allowance=decimal_text(whole_units(loss, policy.rounding), code),
         suspended_interest=decimal_text(suspended, code),
         deferred_fees=decimal_text(deferred, code),
         inputs=Inputs(
@@ -125,11 +125,6 @@ def _fees(servicing: Servicing) -> list[Flow]:
         if charge.withheld and kept > 0:
             found.append((charge.due, kept))
     return found
-
-
-def _rounded(amount: Decimal, rounding: Rounding) -> int:
-    numerator, denominator = amount.as_integer_ratio()
-    return divide(numerator, denominator, rounding)
 
 
 def _text(figure: Decimal) -> str:
