@@ -43,6 +43,8 @@ class History:
     parts: int = 1
     """In how many payments an instalment is usually paid, spread over its period."""
     trouble: float = 0.0
+    valued_days: int = 0
+    """Every so many days all loans so far are valued, as of the day before; 0: never."""
     name: str = "L"
     produced: int = 0
     _random: random.Random = field(init=False)
@@ -66,6 +68,9 @@ class History:
             for loan_id, amount, k in self._due.pop(n, []):
                 yield from self._pay(loan_id, amount, n, k)
             yield from self._trouble(day)
+            if self.valued_days and n and n % self.valued_days == 0:
+                for number in range(started):
+                    yield self._valuation(f"{self.name}{number:07d}", day - timedelta(days=1), number + n)
             yield from self._broadcast("ledger.BusinessDateClosed.v1", day)
 
     def _id(self) -> str:
@@ -151,6 +156,20 @@ class History:
     ) -> Produced:
         data = {"amount": f"{amount // 100}.{amount % 100:02d}", "currency": currency}
         return self._event("ledger.PaymentReceived.v1", loan_id, data, event_id=event_id, effective=effective)
+
+    def _valuation(self, loan_id: str, end: date, n: int) -> Produced:
+        amounts = {"allowance": f"{n % 700}.25", "suspended_interest": f"{n % 3}.10", "deferred_fees": f"{n % 50}.00"}
+        inputs = {
+            "days_past_due": 0,
+            "non_performing": False,
+            "security": "unsecured",
+            "exposure": "1000.00",
+            "unpaid_interest": "0",
+            "upfront_fees": "0",
+            "loss_share": "0.01",
+        }
+        head = {"period_end": end.isoformat(), "policy": "invented@1", "group": "normal", "currency": "CZK"}
+        return self._event("ledger.LoanValued.v1", loan_id, head | amounts | {"inputs": inputs}, effective=end)
 
     def _trouble(self, day: date) -> Iterator[Produced]:
         pick = self._random

@@ -19,6 +19,7 @@ Role = Literal[
     "risk",
     "collector",
     "supervisor",
+    "accountant",
     "operator",
     "auditor",
     "service",
@@ -30,6 +31,7 @@ teller: records payments.
 risk: watches alerts and what becomes of them.
 collector: works the cases of borrowers in arrears.
 supervisor: leads the collectors; hands out cases, approves what a collector may not grant alone.
+accountant: keeps the books beside the loans; values them at a period end.
 operator: runs the platform (opening and closing dates, parked loans, dead letters).
 auditor: reads everything, changes nothing.
 service: another service of the platform.

@@ -41,6 +41,8 @@ class ServiceSettings(BaseSettings):
     """Where a passed crash point is noted, so that a test can show that it was hit."""
     dead_letter_key: SecretStr = SecretStr("")
     """Base64 of 32 bytes: encrypts dead letters' values on the dead letter topic."""
+    valuation_policy: str = "five-classes"
+    """By which policy the lender values its loans: services/ledger/policies/valuation-<name>.yaml."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     vault_key: SecretStr = SecretStr("")
     """Base64 of 32 bytes: wraps the key of each borrower's personal data. Origination's API alone has it."""

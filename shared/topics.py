@@ -19,6 +19,7 @@ from shared.events import (
     parties,
     servicing,
     signals,
+    valuation,
 )
 from shared.events.envelope import Data, Envelope
 
@@ -53,6 +54,7 @@ LifecycleEvent = Annotated[
     | servicing.DelinquencyPaused
     | servicing.DelinquencyResumed
     | servicing.EventUndone
+    | valuation.LoanValued
     | collections.PlanAgreed,
     Field(discriminator="type"),
 ]
@@ -114,6 +116,7 @@ LIFECYCLE = Topic(
         servicing.DelinquencyPaused,
         servicing.DelinquencyResumed,
         servicing.EventUndone,
+        valuation.LoanValued,
     )
     | _written_by("collections", collections.PlanAgreed),
     readers=("ledger",),

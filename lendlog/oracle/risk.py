@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from lendlog.oracle.given import Case, Figures, fraction, number, required
-from services.monitoring import charts, provisions
+from services.monitoring import charts
 from services.monitoring.portfolio import PAR_DAYS, Position, portfolio, ratio
 from services.origination.scorecard import Scaling
+from shared import expected_loss as ecl
 from shared.money import minor_units
 
 AS_OF = date(2025, 12, 31)
@@ -60,16 +61,16 @@ def expected_credit_loss(case: Case) -> dict[str, Any]:
     exposures = _of_each(outstanding, len(defaults))
     if "undrawn" in given:
         undrawn, conversion = number(given["undrawn"]), number(given.get("ccf", 1))
-        exposures = [provisions.exposure_at_default(one, undrawn, conversion) for one in exposures]
+        exposures = [ecl.exposure_at_default(one, undrawn, conversion) for one in exposures]
     a_year = number(given.get("periods_per_year", 1))
     columns = zip(defaults, _of_each(loss, len(defaults)), exposures, strict=True)
     periods = [
-        provisions.LossPeriod(probability, share, exposure, years=count / a_year)
+        ecl.LossPeriod(probability, share, exposure, years=count / a_year)
         for count, (probability, share, exposure) in enumerate(columns, start=1)
     ]
-    lifetime = provisions.expected_loss(periods, rate)
-    twelve = provisions.twelve_month_loss(periods, rate)
-    each = [provisions.expected_loss([period], rate) for period in periods]
+    lifetime = ecl.expected_loss(periods, rate)
+    twelve = ecl.twelve_month_loss(periods, rate)
+    each = [ecl.expected_loss([period], rate) for period in periods]
     return {"ecl": lifetime, "lifetime_ecl": lifetime, "ecl_lifetime": lifetime, "ecl_12m": twelve, "each": each}
 
 
@@ -77,10 +78,10 @@ def _defaults(given: Mapping[str, Any]) -> list[Decimal]:
     """The marginal probability of default of each period."""
     if "cumulative_pd" in given or "pd_cumulative" in given:
         known = required(given, "cumulative_pd", "pd_cumulative")
-        return provisions.marginal_of_cumulative([number(one) for one in known])
+        return ecl.marginal_of_cumulative([number(one) for one in known])
     if "hazard" in given or "pd_conditional" in given or "conditional_pd" in given:
         known = required(given, "hazard", "pd_conditional", "conditional_pd")
-        return provisions.marginal_of_hazard([number(one) for one in known])
+        return ecl.marginal_of_hazard([number(one) for one in known])
     known = required(given, "pd_12m", "marginal_pd", "pd_marginal", "pd", "pds")
     return [number(one) for one in known] if isinstance(known, list) else [number(known)]
 
@@ -92,7 +93,7 @@ def _of_each(value: object, count: int) -> list[Decimal]:
 def provision_matrix(case: Case) -> dict[str, Any]:
     """Buckets of [name, outstanding, loss share]."""
     buckets = required(case["input"], "buckets")
-    each = provisions.matrix((number(outstanding), number(share)) for _, outstanding, share in buckets)
+    each = ecl.matrix((number(outstanding), number(share)) for _, outstanding, share in buckets)
     return {"each": each, "total": sum(each)}
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from shared.access import Matrix, Role
 
-_EVERYONE: Final[tuple[Role, ...]] = ("officer", "teller", "operator", "auditor")
+_EVERYONE: Final[tuple[Role, ...]] = ("officer", "teller", "accountant", "operator", "auditor")
 
 MATRIX: Final[Matrix] = {
     # method, route                                                roles
@@ -39,9 +39,10 @@ MATRIX: Final[Matrix] = {
     ("GET", "/v1/loans/{loan_id}/schedule"): _EVERYONE,
     ("GET", "/v1/loans/{loan_id}/entries"): _EVERYONE,
     ("GET", "/v1/loans/{loan_id}/balances"): _EVERYONE,
-    ("GET", "/v1/trial-balance"): ("operator", "auditor"),
-    ("GET", "/v1/movements"): ("operator", "auditor"),
-    ("GET", "/v1/income-statement"): ("operator", "auditor"),
+    ("GET", "/v1/trial-balance"): ("accountant", "operator", "auditor"),
+    ("GET", "/v1/movements"): ("accountant", "operator", "auditor"),
+    ("GET", "/v1/income-statement"): ("accountant", "operator", "auditor"),
+    ("POST", "/v1/periods/{period}/valuation"): ("accountant",),
     ("GET", "/v1/loans/{loan_id}/proof"): _EVERYONE,
     ("GET", "/v1/checkpoints"): _EVERYONE,
     ("GET", "/v1/checkpoints/{partition}"): _EVERYONE,

@@ -17,6 +17,7 @@ from services.ledger.engine.claims import backdated_due, fall_due
 from services.ledger.engine.facts import Fact, PaymentFact
 from services.ledger.engine.folding import apply, begins_in_place, fold, in_place
 from services.ledger.engine.journal import Journal, JournalLine, difference
+from services.ledger.engine.valued import valued_in_place
 from services.ledger.fact_reading import fact_of, stored_facts, taken_back, without
 from services.ledger.reading import PlainPayment, read_to_fold
 from shared.errors import InvariantBroken
@@ -30,6 +31,7 @@ from shared.events.ledger import (
     PaymentReceived,
 )
 from shared.events.origination import LoanContracted, LoanDisbursed
+from shared.events.valuation import LoanValued
 from shared.streams.intake import Origin
 from shared.streams.ports import Message, Record
 from shared.streams.unit import Parked
@@ -104,6 +106,8 @@ class Book:
                 return True
         elif kind is LoanContracted or kind is PlanAgreed:
             return False
+        elif kind is LoanValued:
+            return not valued_in_place(loan, self._effective(event))
         elif kind is not LoanDisbursed or not begins_in_place(loan):
             return True
         if self.open_day is None:

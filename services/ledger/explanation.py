@@ -20,6 +20,7 @@ from shared.events.ledger import (
     PaymentReversed,
 )
 from shared.events.origination import LoanContracted, LoanDisbursed
+from shared.events.valuation import LoanValued
 from shared.merkle import record_of
 
 LOANS_MAX = 100
@@ -64,6 +65,10 @@ RULES: dict[type[Envelope], str] = {
     servicing.LoanAccelerated: "The lender calls the loan: all that is still to come falls due on the value date.",
     servicing.DelinquencyPaused: "The days of the pause do not count towards delinquency; nothing is booked.",
     servicing.DelinquencyResumed: "The pause that reaches the value date ends on it; nothing is booked.",
+    LoanValued: "At a period end the loan is valued by the lender's policy, from the inputs that the event names: "
+    "expected losses are an allowance, unpaid interest of a non-performing loan is in suspense, and upfront fees are "
+    "deferred until the effective interest rate earns them. What the balances differ by from the valuation before is "
+    "booked.",
     servicing.EventUndone: "The loan is folded anew as if the fact had never been, and the difference is booked today.",
 }
 """The rule that an event of a type follows; see services/ledger/engine/accounts.py for its postings."""
@@ -160,7 +165,9 @@ async def _explained(
     before, _ = fold(loan["loan"], loan["loan_id"], queries.facts_of_rows(known), before=start)
     after, _ = fold(loan["loan"], loan["loan_id"], facts := queries.facts_of_rows(now), before=end)
     rule = RULES.get(type(event), "")
-    if event.effectivedate is not None and 2 * event.effectivedate.toordinal() < before.last_key:
+    if isinstance(event, LoanValued):
+        pass  # on its date it comes after everything else, and re-folds nothing but itself
+    elif event.effectivedate is not None and 2 * event.effectivedate.toordinal() < before.last_key:
         rule += BACKDATED
     terms = next((fact.contract.terms for fact in facts if isinstance(fact, ContractFact)), None)
     return {

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import msgspec
 
-from services.ledger.engine.account import FEE, PENALTY, STATUS, Loan, iso
+from services.ledger.engine.account import FEE, PENALTY, STATUS, Loan, Valued, iso
 from services.ledger.engine.accounts import NAMES
 from services.ledger.engine.journal import Journal, JournalLine
 from shared.errors import InvariantBroken
@@ -62,7 +62,8 @@ def account(loan: Loan, open_day: int) -> str:
         f'"past_due_since":{_date(since)},"next_due_date":{_date(due)},'
         f'"overpaid":"{decimal_text(loan.overpaid, code) if loan.overpaid else zero}",'
         f'"in_suspense":"{decimal_text(loan.in_suspense(), code) if loan.waiting else zero}"'
-        f"{_marks(loan) if loan.charged_off or loan.restructured else ''}}}"
+        f"{_marks(loan) if loan.charged_off or loan.restructured else ''}"
+        f"{_valued(loan.valued, code) if loan.valued is not None else ''}}}"
     )
 
 
@@ -76,6 +77,15 @@ def _marks(loan: Loan) -> str:
     if loan.restructured:
         marks += f',"restructured":{loan.restructured},"watched_until":{_date(loan.watched_until or None)}'
     return marks
+
+
+def _valued(valued: Valued, code: str) -> str:
+    allowance, suspended, deferred = valued.allowance, valued.suspended_interest, valued.deferred_fees
+    return (
+        f',"valued_on":{_date(valued.period_end)},"valued_as":"{valued.group}",'
+        f'"allowance":"{decimal_text(allowance, code)}","suspended_interest":"{decimal_text(suspended, code)}",'
+        f'"deferred_fees":"{decimal_text(deferred, code)}"'
+    )
 
 
 _WITHOUT_CONTRACT = (

@@ -1,24 +1,11 @@
-"""Five classes of loans, by days past due and by how a loan stands, and buckets; each by the policy row of its date."""
+"""What a loan is classed by, as the ledger tells it, buckets, and when either may change (the classes themselves:
+`shared/loan_classes.py`)."""
 
 from datetime import date, timedelta
-from typing import NamedTuple
 
-from services.monitoring.policy import CLASSES, BucketRow, ClassRow, bucket_rows, class_rows, in_force
-from shared.events.monitoring import Class, Trigger
-
-
-class Marks(NamedTuple):
-    """What a loan is classed by besides days past due. `watched_until`: for a restructuring, this date included."""
-
-    watched_until: date | None = None
-    charged_off: bool = False
-
-
-class Classed(NamedTuple):
-    """A class, and what gave it if not days past due alone."""
-
-    name: Class
-    trigger: Trigger | None = None
+from services.monitoring.policy import BucketRow, bucket_rows
+from shared.dated_rows import in_force
+from shared.loan_classes import Marks, class_rows
 
 
 def marks_of(status: str, watched_until: date | None, charged_off_on: date | None) -> Marks:
@@ -33,11 +20,6 @@ def days_past_due(since: date | None, day: date) -> int:
     return max(0, (day - since).days) if since is not None else 0
 
 
-def row_on(day: date) -> ClassRow:
-    """The classes in force on that day."""
-    return in_force(class_rows(), day)
-
-
 def buckets_on(day: date) -> BucketRow:
     """The delinquency buckets in force on that day."""
     return in_force(bucket_rows(), day)
@@ -46,33 +28,6 @@ def buckets_on(day: date) -> BucketRow:
 def bucket_of(days: int, row: BucketRow) -> str:
     """The name of the bucket that holds so many days past due."""
     return next(bucket.name for bucket in reversed(row.buckets) if days >= bucket.from_days)
-
-
-def class_of(days: int, row: ClassRow) -> Class:
-    """The worst class whose boundary the days past due exceed."""
-    found: Class = CLASSES[0]
-    for name in CLASSES[1:]:
-        if days > row.more_than[name]:
-            found = name
-    return found
-
-
-def classed(days: int, row: ClassRow, marks: Marks, day: date) -> Classed:
-    """The worst class that days past due or a mark give on `day`; a mark is its trigger if days give a better one."""
-    found = Classed(class_of(days, row))
-    least = row.restructured_at_least
-    if least is not None and marks.watched_until is not None and day <= marks.watched_until:
-        found = _worse(found, Classed(least, "restructured"))
-    return _worse(found, Classed(row.charged_off, "charged-off")) if marks.charged_off else found
-
-
-def _worse(one: Classed, other: Classed) -> Classed:
-    return other if CLASSES.index(other.name) > CLASSES.index(one.name) else one
-
-
-def non_performing(name: Class, row: ClassRow) -> bool:
-    """Whether a loan of that class counts as non-performing."""
-    return name in row.non_performing
 
 
 def next_crossing(since: date, day: date, bounds: tuple[int, ...]) -> date | None:

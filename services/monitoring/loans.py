@@ -3,20 +3,13 @@
 from datetime import date
 
 from services.monitoring import alerts
-from services.monitoring.classification import (
-    Marks,
-    classed,
-    days_past_due,
-    marks_of,
-    next_crossing,
-    next_of_watch,
-    row_on,
-)
+from services.monitoring.classification import days_past_due, marks_of, next_crossing, next_of_watch
 from services.monitoring.policy import SEVERITIES, IndicatorRow
 from services.monitoring.state import Alert, Borrower, Loan, month_of
 from shared.events import monitoring
 from shared.events.ledger import Entry, Posting
 from shared.events.monitoring import Severity
+from shared.loan_classes import Marks, classed, row_on
 from shared.money import minor_units
 from shared.streams.fold import Context
 

@@ -1,72 +1,27 @@
-"""Dated policy rows of monitoring: indicators and their levels, classes and buckets of loans. Data, validated when
-loaded."""
+"""Dated policy rows of monitoring: indicators and their levels, buckets of loans. Data, validated when loaded."""
 
-from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from shared.events.monitoring import Class, Severity
+from shared.dated_rows import PolicyRefused, covering, in_force
+from shared.events.monitoring import Severity
+from shared.loan_classes import Days
 
 FOLDER = Path(__file__).with_name("policies")
 SEVERITIES: tuple[Severity, ...] = ("yellow", "orange", "red")
-CLASSES: tuple[Class, ...] = ("normal", "special-mention", "substandard", "doubtful", "loss")
-FIRST_DAY = date(1900, 1, 1)
-"""Rows reach back to here, so that no business date is without one."""
 
 Figure = Annotated[Decimal, Field(ge=-10_000, le=10_000, allow_inf_nan=False)]
 Positive = Annotated[Decimal, Field(gt=0, le=10_000, allow_inf_nan=False)]
-Days = Annotated[int, Field(ge=0, le=3_650, strict=True)]
-
-
-class PolicyRefused(ValueError):
-    """The policy rows do not cover every date once, or contradict themselves."""
 
 
 class _Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Dated(Protocol):
-    """A row with the days on which it is in force, both included; `through` None: until further notice."""
-
-    @property
-    def start(self) -> date: ...
-
-    @property
-    def through(self) -> date | None: ...
-
-
-RowT = TypeVar("RowT", bound=Dated)
-
-
-class ClassRow(_Row):
-    """Five classes. A loan is in the worst class whose `more_than` its days past due exceed, and in no better one than
-    `charged_off` once it is that, or than `restructured_at_least` while it is watched (None: not told apart)."""
-
-    version: Annotated[str, Field(pattern=r"^[a-z0-9-]+@[0-9]{1,6}$")]
-    start: date
-    through: date | None = None
-    source: Annotated[str, Field(min_length=1, max_length=300)]
-    more_than: dict[Class, Days]
-    restructured_at_least: Class | None = None
-    charged_off: Class = "loss"
-    non_performing: tuple[Class, ...]
-
-    @model_validator(mode="after")
-    def _ascending(self) -> "ClassRow":
-        bounds = [self.more_than[name] for name in CLASSES[1:] if name in self.more_than]
-        if set(self.more_than) != set(CLASSES[1:]):
-            raise PolicyRefused(f"{self.version}: a boundary for each of {', '.join(CLASSES[1:])}, for no other class")
-        if bounds != sorted(set(bounds)):
-            raise PolicyRefused(f"{self.version}: the boundaries {bounds} overlap: each class begins after the last")
-        return self
 
 
 class Bucket(_Row):
@@ -182,10 +137,6 @@ class IndicatorRow(_Row):
         return next((soft for soft in self.soft if soft.code == code), None)
 
 
-class _ClassFile(_Row):
-    rows: tuple[ClassRow, ...]
-
-
 class _BucketFile(_Row):
     rows: tuple[BucketRow, ...]
 
@@ -194,34 +145,8 @@ class _IndicatorFile(_Row):
     rows: tuple[IndicatorRow, ...]
 
 
-def covering(rows: Sequence[RowT]) -> tuple[RowT, ...]:
-    """The rows in order of date. Raises PolicyRefused on a gap, an overlap, or an end that nothing follows."""
-    ordered = sorted(rows, key=lambda row: row.start)
-    if not ordered or ordered[0].start > FIRST_DAY:
-        raise PolicyRefused(f"no row covers {FIRST_DAY}")
-    for row, following in pairwise(ordered):
-        if row.through is None or row.through >= following.start:
-            raise PolicyRefused(f"the rows of {row.start} and {following.start} overlap")
-        if row.through + timedelta(days=1) < following.start:
-            raise PolicyRefused(f"no row covers {row.through + timedelta(days=1)}: a gap before {following.start}")
-    if ordered[-1].through is not None:
-        raise PolicyRefused(f"no row covers the days after {ordered[-1].through}")
-    return tuple(ordered)
-
-
-def in_force(rows: Sequence[RowT], day: date) -> RowT:
-    """The row of that day; rows as `covering` gives them."""
-    return next(row for row in reversed(rows) if row.start <= day)
-
-
 def _read(pattern: str) -> list[object]:
     return [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob(pattern))]
-
-
-@cache
-def class_rows() -> tuple[ClassRow, ...]:
-    """The classes of policies/classes-*.yaml."""
-    return covering([row for file in _read("classes-*.yaml") for row in _ClassFile.model_validate(file).rows])
 
 
 @cache

@@ -14,17 +14,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.monitoring.classification import (
-    bucket_of,
-    buckets_on,
-    classed,
-    days_past_due,
-    marks_of,
-    non_performing,
-    row_on,
-)
-from services.monitoring.policy import CLASSES, BucketRow, ClassRow
+from services.monitoring.classification import bucket_of, buckets_on, days_past_due, marks_of
+from services.monitoring.policy import BucketRow
 from shared.events.monitoring import Class
+from shared.loan_classes import CLASSES, ClassRow, classed, non_performing, row_on
 from shared.money import decimal_text, divide
 
 PAR_DAYS = (1, 30, 60, 90)

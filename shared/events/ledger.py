@@ -112,7 +112,8 @@ class Account(Data):
 
     Fees and penalties are due from the day on which they are charged, and absent where there never were any.
     `charged_off_on`: since when the claim is no asset any more; it goes on. `restructured`: how often, if ever;
-    `watched_until`: the date up to which the loan is watched for that.
+    `watched_until`: the date up to which the loan is watched for that. Since a valuation, and while the claim is an
+    asset: `valued_on` its period end, `valued_as` its class or stage, and the balances that stand since.
     """
 
     status: Literal["contracted", "active", "settled", "written-off", "unknown"]
@@ -128,6 +129,11 @@ class Account(Data):
     charged_off_on: date | None = None
     restructured: Annotated[int, Field(ge=1, strict=True)] | None = None
     watched_until: date | None = None
+    valued_on: date | None = None
+    valued_as: str | None = None
+    allowance: Total | None = None
+    suspended_interest: Total | None = None
+    deferred_fees: Total | None = None
 
 
 class Entry(Data):

@@ -1,19 +1,25 @@
 """What origination states about a loan on `loans.lifecycle.v1`: the contract, its whole terms, the money paid out."""
 
+from functools import partial
+from operator import eq
 from typing import Annotated, Literal
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from shared.events.envelope import Amount, BorrowerId, CurrencyCode, Data, Envelope
 from shared.events.terms import Terms
 
+Security = Literal["unsecured", "guaranteed", "secured"]
+"""What stands behind a loan: nothing, persons, things."""
+
 
 class Contract(Data):
-    """Who borrows, under which product version, on what terms."""
+    """Who borrows, under which product version, on what terms, and what stands behind it."""
 
     borrower_id: BorrowerId
     product: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}@[0-9]{1,6}$")]
     terms: Terms
+    security: Security = Field(default="unsecured", exclude_if=partial(eq, "unsecured"))
 
 
 class Disbursement(Data):

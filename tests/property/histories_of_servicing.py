@@ -88,7 +88,7 @@ def contracts(draw: st.DrawFn) -> dict[str, Any]:
 ACTIONS = (
     *("pay", "pay", "pay", "pay-due", "pay-off", "disburse", "credit", "levy", "levy", "waive", "adjust"),
     *("charge-back", "refund", "move-due-date", "change-rate", "extend", "grant-grace", "re-age", "re-amortise"),
-    *("accelerate", "pause", "resume", "reverse", "undo", "undo", "charge-off", "write-off"),
+    *("accelerate", "pause", "resume", "reverse", "undo", "undo", "charge-off", "write-off", "value", "value", "value"),
 )
 
 
@@ -207,10 +207,24 @@ class Life:
 
 def happening(life: Life, loan: Loan, step: Step, day: date) -> tuple[str, Any] | None:
     """What the step's action comes to for the loan as it is; None where there is nothing for it to act on."""
+    if step.action == "value":
+        return "ledger.LoanValued.v1", valuation(day, step.size * 7, step.size % 90, step.pick * 11)
     for find in (_money_in, _of_charges, _of_something_before, _of_the_loan):
         if (found := find(life, loan, step, day)) is not None:
             return found
     return None
+
+
+def valuation(day: date, allowance: int, suspended: int, deferred: int) -> dict[str, Any]:
+    """The data of a valuation of these minor units at the end of `day`."""
+    amounts = {"allowance": allowance, "suspended_interest": suspended, "deferred_fees": deferred}
+    inputs = {
+        "days_past_due": 0, "non_performing": False, "security": "unsecured", "exposure": "0", "unpaid_interest": "0",
+        "upfront_fees": "0", "loss_share": "0",
+    }  # fmt: skip
+    texts = {name: decimal_text(minor, CODE) for name, minor in amounts.items()}
+    head = {"period_end": day.isoformat(), "policy": "test@1", "group": "normal", "currency": CODE}
+    return head | texts | {"inputs": inputs}
 
 
 def _money(step: Step, amount: int) -> dict[str, Any]:

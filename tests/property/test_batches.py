@@ -33,7 +33,7 @@ def log_of(history: History) -> list[Record]:
 @cache
 def troubled(seed: int) -> list[Record]:
     """Forty days with everything in them that a log of record must survive."""
-    return log_of(History(seed=seed, loans=12, days=40, partitions=1, trouble=1.5))
+    return log_of(History(seed=seed, loans=12, days=40, partitions=1, trouble=1.5, valued_days=7))
 
 
 @cache

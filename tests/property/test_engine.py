@@ -21,7 +21,7 @@ from services.ledger.engine.account import (
     decode_loan,
     encode_loan,
 )
-from services.ledger.engine.accounts import ACCRUED_INTEREST, INTEREST_INCOME
+from services.ledger.engine.accounts import ACCRUED_INTEREST, INTEREST_IN_SUSPENSE, INTEREST_INCOME
 from services.ledger.engine.delinquency import delinquency
 from services.ledger.engine.facts import DisbursementFact, PaymentFact, ServicingFact
 from services.ledger.engine.folding import fold
@@ -45,6 +45,9 @@ CHECKS = [
     of_balances.unearned_is_its_postings,
     of_balances.accrued_is_its_postings,
     of_balances.overpayment_is_its_postings,
+    of_balances.allowance_is_its_postings,
+    of_balances.suspended_interest_is_its_postings,
+    of_balances.deferred_fees_are_their_postings,
     of_balances.suspense_is_its_postings,
     of_balances.groups_are_their_loans,
     of_balances.income_is_earned_by_groups,
@@ -119,7 +122,9 @@ def test_once_all_instalments_are_due_income_is_the_interest_that_was_earned(
         sums[posting[7]] -= posting[2]
     loan = life.loan
     assert sums[ACCRUED_INTEREST] == 0
-    assert -sums[INTEREST_INCOME] == sum(loan.asked[INTEREST][k] for k in range(len(loan.due)) if loan.earns(k))
+    assert -sums[INTEREST_INCOME] - sums[INTEREST_IN_SUSPENSE] == sum(
+        loan.asked[INTEREST][k] for k in range(len(loan.due)) if loan.earns(k)
+    )
     assert all((group.numerator, group.remainder) == (0, 0) for group in life.books.hosted.book.groups.values())
 
 

@@ -70,7 +70,7 @@ def states(books: MemoryBooks) -> list[Loan]:
 @settings(max_examples=15)
 @given(seed=st.integers(0, 1 << 20))
 def test_balances_are_the_sums_of_postings_and_postings_balance(seed: int) -> None:
-    books = books_of(log_of(History(seed=seed, loans=6, days=30, partitions=1, trouble=1)))
+    books = books_of(log_of(History(seed=seed, loans=6, days=30, partitions=1, trouble=1, valued_days=5)))
     for loan in states(books):
         found = balances(books, loan.number)
         assert sum(found.values()) == 0

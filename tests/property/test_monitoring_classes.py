@@ -6,8 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.monitoring.classification import bucket_of, buckets_on, row_on
+from services.monitoring.classification import bucket_of, buckets_on
 from services.monitoring.portfolio import Position, class_on, portfolio
+from shared.loan_classes import row_on
 from tests.unit.monitoring.bench import BORROWER, LOAN, Bench
 
 START = date(2023, 6, 1)

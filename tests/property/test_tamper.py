@@ -128,7 +128,7 @@ def told_later(log: list[Record], made: Recomputed) -> list[Record]:
 @cache
 def world(seed: int) -> World:
     """Troubled books of one partition, in which every table has rows."""
-    records = log_of(History(seed=seed, loans=12, days=DAYS, partitions=1, first_day=FIRST, trouble=2.0))
+    records = log_of(History(seed=seed, loans=12, days=DAYS, partitions=1, first_day=FIRST, trouble=2.0, valued_days=9))
     first = Recomputed(0, TOPICS)
     first.fold([(record.offset, canonical(record)) for record in records])
     log = [(one.offset, canonical(one)) for one in (*records, *told_later(records, first))]

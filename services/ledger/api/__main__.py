@@ -34,7 +34,7 @@ async def build(settings: ServiceSettings) -> AsyncIterator[Served]:
         async def unready() -> list[str]:
             return await missing(api, API_MIGRATIONS, relay=relay) or await _away(ledger)
 
-        yield Served(create_app(Services(commands, api, ledger, unready)), relay)
+        yield Served(create_app(Services(commands, api, ledger, unready, settings.valuation_policy)), relay)
 
 
 async def _require_partitions(ledger: asyncpg.Pool, settings: ServiceSettings) -> None:

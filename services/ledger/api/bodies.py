@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from shared.api import Body, Day
 from shared.events.envelope import Amount, BorrowerId, CurrencyCode, EventId, LoanId
 from shared.events.ledger import Reason
-from shared.events.origination import Contract
+from shared.events.origination import Contract, Security
 from shared.events.terms import Terms
 
 Product = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}@[0-9]{1,6}$")]
@@ -36,11 +36,12 @@ class NewLoan(Body):
     borrower_id: BorrowerId
     product: Product
     terms: LoanTerms
+    security: Security = "unsecured"
 
     def contract(self) -> Contract:
         """The contract as it is stated on the log."""
         terms = Terms.model_validate(self.terms.model_dump())
-        return Contract(borrower_id=self.borrower_id, product=self.product, terms=terms)
+        return Contract(borrower_id=self.borrower_id, product=self.product, terms=terms, security=self.security)
 
 
 class NewSchedule(Body):

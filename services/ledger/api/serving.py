@@ -22,6 +22,8 @@ class Services:
     ledger: asyncpg.Pool
     unready: Callable[[], Awaitable[list[str]]]
     """What is missing before this process can serve; empty when it is ready."""
+    valuation_policy: str = "five-classes"
+    """By which policy loans are valued."""
     wait_seconds: float = 10.0
     """How long a reading with `?after=` waits for the event."""
 

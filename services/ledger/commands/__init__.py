@@ -21,6 +21,7 @@ from services.ledger.commands.model import (
     OpenBook,
     OtherCurrency,
     PaymentAlreadyReversed,
+    PeriodNotOver,
     ReceivePayment,
     ReleaseLoan,
     RetryDeadLetter,
@@ -30,6 +31,7 @@ from services.ledger.commands.model import (
     UnknownPartition,
     UnknownPayment,
     ValueDateAhead,
+    ValueLoan,
 )
 from services.ledger.commands.recorder import LedgerCommands, Recorded
 from services.ledger.commands.trial import Standing, Trial, standing_of, try_out
@@ -56,6 +58,7 @@ __all__ = [
     "OpenBook",
     "OtherCurrency",
     "PaymentAlreadyReversed",
+    "PeriodNotOver",
     "ReceivePayment",
     "Recorded",
     "ReleaseLoan",
@@ -68,6 +71,7 @@ __all__ = [
     "UnknownPartition",
     "UnknownPayment",
     "ValueDateAhead",
+    "ValueLoan",
     "standing_of",
     "try_out",
 ]

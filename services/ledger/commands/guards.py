@@ -22,7 +22,7 @@ from services.ledger.commands.state import (
 )
 from services.ledger.engine.opening import most_that_can_be_lent
 from shared.errors import Refusal
-from shared.events import ledger, origination
+from shared.events import ledger, origination, valuation
 from shared.events.envelope import Envelope
 from shared.money import decimal_text, minor_units
 from shared.schedules import (
@@ -76,6 +76,8 @@ def decide(
             return service(command, guards, stamp), (None,)
         case model.UndoEvent():
             return undo(command, guards, stamp), (None,)
+        case model.ValueLoan():
+            return _value(command, guards, stamp), (None,)
         case model.ReleaseLoan():
             return _release(command, guards, stamp), (None,)
         case _:
@@ -99,11 +101,11 @@ def evolve(command: Command, guards: Guards) -> None:
             guards.payments[command.payment_id] = (command.loan_id, True)
         case model.UndoEvent():
             undone(command, guards)
-        case model.ServiceLoan() | model.ReleaseLoan() | model.RetryDeadLetter():
+        case model.ServiceLoan() | model.ValueLoan() | model.ReleaseLoan() | model.RetryDeadLetter():
             pass
         case _:
             assert_never(command)
-    if isinstance(command, model.LoanCommand) and not isinstance(command, model.ReceivePayment):
+    if isinstance(command, model.LoanCommand) and not isinstance(command, model.ReceivePayment | model.ValueLoan):
         guards.last[command.loan_id] = command.event_id
 
 
@@ -130,6 +132,14 @@ def _close_date(command: model.CloseDate, guards: Guards, stamp: Stamp) -> Envel
         raise model.LastDate(f"No date follows {open_date}.", field="business_date")
     data = ledger.BusinessDate(business_date=open_date)
     return stated(ledger.BusinessDateClosed, data, command, stamp)
+
+
+def _value(command: model.ValueLoan, guards: Guards, stamp: Stamp) -> Envelope:
+    """The books say what the loan is, and the figures follow from them: nothing of it is guarded here."""
+    open_date, on = require_open(guards), command.data.period_end
+    if on >= open_date:
+        raise model.PeriodNotOver(f"{on} is not closed: the open date is {open_date}.", field="period")
+    return stated(valuation.LoanValued, command.data, command, stamp, on)
 
 
 def _retry(command: model.RetryDeadLetter, guards: Guards, partitions: int, stamp: Stamp) -> Envelope:

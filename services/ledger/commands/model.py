@@ -7,6 +7,7 @@ from datetime import date
 from services.ledger.engine.facts import Happening
 from shared.errors import Refusal
 from shared.events.origination import Contract
+from shared.events.valuation import Valuation
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,15 @@ class ServiceLoan:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueLoan:
+    """State what a loan is worth at the end of a period that is over."""
+
+    loan_id: str
+    data: Valuation
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class UndoEvent:
     """Take back the fact whose event id is `undone_id`, as if it had never been."""
 
@@ -117,7 +127,9 @@ class RetryDeadLetter:
 
 
 BookCommand = OpenBook | CloseDate | RetryDeadLetter
-LoanCommand = ConcludeContract | Disburse | ReceivePayment | ReversePayment | ServiceLoan | UndoEvent | ReleaseLoan
+LoanCommand = (
+    ConcludeContract | Disburse | ReceivePayment | ReversePayment | ServiceLoan | UndoEvent | ValueLoan | ReleaseLoan
+)
 Command = BookCommand | LoanCommand
 
 
@@ -135,6 +147,12 @@ class BookAlreadyOpen(Refusal):
 
 class DateNotOpen(Refusal):
     """Only the open business date can be closed."""
+
+    status = 409
+
+
+class PeriodNotOver(Refusal):
+    """The period has days that are not closed."""
 
     status = 409
 

@@ -61,7 +61,8 @@ class Guards:
     payments: dict[str, tuple[str, bool]] = field(default_factory=dict)
     """Payment id to (loan id, taken back)."""
     last: dict[str, str] = field(default_factory=dict)
-    """The id of the last event by loan id. Payments don't count: they are many, and change no rule of servicing."""
+    """The id of the last event by loan id. Payments and valuations don't count: they are many, and change no rule of
+    servicing."""
     in_books: dict[str, LoanState] = field(default_factory=dict)
     """Loans as the books have them: servicing asks for one that another service contracted."""
 

@@ -29,6 +29,16 @@ class LoanCharge(msgspec.Struct, array_like=True):
     """Paid when money was paid out, by being kept back."""
 
 
+class Valued(msgspec.Struct, array_like=True, frozen=True):
+    """A loan at its last period end: its class or stage, and what the accounts of valuation hold for it."""
+
+    period_end: int
+    group: str
+    allowance: int = 0
+    suspended_interest: int = 0
+    deferred_fees: int = 0
+
+
 class Loan(msgspec.Struct, array_like=True):
     """One loan. `number` is the offset of the first event that named it, unique in its partition.
 
@@ -87,6 +97,8 @@ class Loan(msgspec.Struct, array_like=True):
     """Index of the instalment whose interest the accrual groups count now; -1: none."""
     as_of: int = -1
     """Offset of the event that changed this loan last."""
+    valued: Valued | None = None
+    """The last valuation, for as long as the claim is an asset."""
 
     def next_due(self) -> int | None:
         """The next instalment's due date that has not fallen due yet."""

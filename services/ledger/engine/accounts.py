@@ -27,14 +27,20 @@
 | write-off: principal, interest that has fallen due, fees, penalties | losses written off | its receivable |
 | write-off: interest paid ahead | unearned interest | losses written off |
 | the loan's instalments change | the difference of the claims | |
+| valuation: expected losses | provision expense | loan loss allowance |
+| valuation: unpaid interest that must not be income | interest income | interest in suspense |
+| valuation: upfront fees that are not earned yet | fee income | deferred fee income |
+| charge-off, write-off: principal that was provided for | loan loss allowance | credit loss (fraud loss) |
+| the claim ends: what is left of the three | the same, the other way round | |
 | reversal, backdated fact | the difference: what the loan's journal now is, less what was booked | |
 
 The source of money: cash for a payment and for a merchant's or payout refund, suspense for what waited there, the
 charge's income for a charge that is credited, overpayment for money paid too much that a new claim uses. A goodwill
 credit has a source for what it pays: goodwill expense for principal and what is too much, interest, fees and penalties
-forgone for the others. Accounts as Apache Fineract's accrual-based postings have them
-(AccrualBasedAccountingProcessorForLoan). A loan's own balance of accrued interest is the interest that has fallen due,
-as a credit; the debits stand in the accrual groups, and the difference is what is earned and not yet due.
+forgone for the others. A valuation books the difference to the one before; interest in suspense and the allowance are
+contra assets. Accounts as Apache Fineract's accrual-based postings have them (AccrualBasedAccountingProcessorForLoan).
+A loan's own balance of accrued interest is the interest that has fallen due, as a credit; the debits stand in the
+accrual groups, and the difference is what is earned and not yet due.
 """
 
 from typing import NamedTuple
@@ -45,8 +51,11 @@ INTEREST_RECEIVABLE = 1220
 ACCRUED_INTEREST = 1230
 FEES_RECEIVABLE = 1240
 PENALTIES_RECEIVABLE = 1250
+INTEREST_IN_SUSPENSE = 1280
+LOAN_LOSS_ALLOWANCE = 1290
 UNEARNED_INTEREST = 2210
 OVERPAYMENT = 2220
+DEFERRED_FEE_INCOME = 2230
 SUSPENSE = 2310
 INTEREST_INCOME = 4110
 INTEREST_CHARGED_OFF = 4115
@@ -62,6 +71,7 @@ GOODWILL_EXPENSE = 5110
 CREDIT_LOSS = 5210
 FRAUD_LOSS = 5220
 LOSSES_WRITTEN_OFF = 5230
+PROVISION_EXPENSE = 5310
 
 NAMES = {
     CASH: "cash",
@@ -70,8 +80,11 @@ NAMES = {
     ACCRUED_INTEREST: "accrued-interest",
     FEES_RECEIVABLE: "fees-receivable",
     PENALTIES_RECEIVABLE: "penalties-receivable",
+    INTEREST_IN_SUSPENSE: "interest-in-suspense",
+    LOAN_LOSS_ALLOWANCE: "loan-loss-allowance",
     UNEARNED_INTEREST: "unearned-interest",
     OVERPAYMENT: "overpayment",
+    DEFERRED_FEE_INCOME: "deferred-fee-income",
     SUSPENSE: "suspense",
     INTEREST_INCOME: "interest-income",
     INTEREST_CHARGED_OFF: "interest-charged-off",
@@ -87,6 +100,7 @@ NAMES = {
     CREDIT_LOSS: "credit-loss",
     FRAUD_LOSS: "fraud-loss",
     LOSSES_WRITTEN_OFF: "losses-written-off",
+    PROVISION_EXPENSE: "provision-expense",
 }
 
 

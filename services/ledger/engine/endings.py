@@ -21,6 +21,7 @@ from services.ledger.engine.accounts import (
 )
 from services.ledger.engine.journal import post
 from services.ledger.engine.trail import Split
+from services.ledger.engine.valued import use_allowance
 from shared.errors import InvariantBroken
 from shared.events import servicing as events
 
@@ -74,6 +75,7 @@ def _take_out(s: Servicing, to: Recovered, day: int) -> None:
     number = loan.currency
     ahead = sum(loan.asked[INTEREST][k] - loan.left[INTEREST][k] for k in range(loan.fallen, len(loan.due)))
     post(s.journal, to.principal, LOANS_RECEIVABLE, loan.principal_outstanding, number, day)
+    use_allowance(loan, to.principal, loan.principal_outstanding, day, s.journal)
     post(s.journal, to.interest, INTEREST_RECEIVABLE, loan.interest_fallen_unpaid(), number, day)
     post(s.journal, to.fee, FEES_RECEIVABLE, loan.unpaid_of(FEE), number, day)
     post(s.journal, to.penalty, PENALTIES_RECEIVABLE, loan.unpaid_of(PENALTY), number, day)

@@ -7,6 +7,7 @@ import msgspec
 
 from shared.events import servicing
 from shared.events.origination import Contract
+from shared.events.valuation import Valuation
 
 Happening = (
     servicing.Charge
@@ -61,9 +62,24 @@ class ServicingFact(msgspec.Struct, frozen=True):
     data: Happening
 
 
-Fact = ContractFact | DisbursementFact | PaymentFact | ServicingFact
+class ValuationFact(msgspec.Struct, frozen=True):
+    """What the loan is worth at the end of the ordinal `effective`."""
+
+    event_id: str
+    effective: int
+    data: Valuation
+
+
+Fact = ContractFact | DisbursementFact | PaymentFact | ServicingFact | ValuationFact
 
 
 def key_of(fact: Fact) -> int:
-    """Where a fact stands in the loan's life: 2 x value date (a due date is one more); a contract comes first."""
-    return 0 if isinstance(fact, ContractFact) else 2 * fact.effective
+    """Where a fact stands in the loan's life: 2 x value date, one more for a due date and a valuation; a contract comes
+    first."""
+    match fact:
+        case ContractFact():
+            return 0
+        case ValuationFact():
+            return 2 * fact.effective + 1
+        case _:
+            return 2 * fact.effective

@@ -11,17 +11,27 @@ from collections.abc import Sequence
 from services.ledger.engine.account import CONTRACTED, UNKNOWN, Loan
 from services.ledger.engine.accounts import CASH, FROM_CASH, FROM_SUSPENSE, SUSPENSE
 from services.ledger.engine.claims import receive
-from services.ledger.engine.facts import ContractFact, DisbursementFact, Fact, PaymentFact, ServicingFact, key_of
+from services.ledger.engine.facts import (
+    ContractFact,
+    DisbursementFact,
+    Fact,
+    PaymentFact,
+    ServicingFact,
+    ValuationFact,
+    key_of,
+)
 from services.ledger.engine.journal import Journal, JournalLine
 from services.ledger.engine.opening import conclude, disburse, no_longer_waiting, terms_of
 from services.ledger.engine.servicing import Servicing
+from services.ledger.engine.valued import release, value, valued_in_place
 from shared.errors import InvariantBroken
 from shared.events.servicing import ChargeOff
 
 
 def in_place(loan: Loan, fact: Fact) -> bool:
     """Whether the fact can be applied to the account as it is: the contract, the first money out without fees, money
-    that comes in; none of them backdated, and where neither interest nor penalties follow what is outstanding."""
+    that comes in, a valuation; none of them backdated, and where neither interest nor penalties follow what is
+    outstanding (which no valuation depends on)."""
     match fact:
         case ContractFact():
             return True
@@ -29,6 +39,8 @@ def in_place(loan: Loan, fact: Fact) -> bool:
             return 2 * fact.effective >= loan.last_key and not (loan.refolds and loan.must_refold(fact.effective))
         case DisbursementFact():
             return begins_in_place(loan) and 2 * fact.effective >= loan.last_key
+        case ValuationFact():
+            return valued_in_place(loan, fact.effective)
         case _:
             return False
 
@@ -47,12 +59,16 @@ def apply(loan: Loan, fact: Fact, journal: Journal) -> None:
                 journal.append(JournalLine(CASH, SUSPENSE, fact.amount, fact.currency, fact.effective))
             else:
                 receive(loan, fact.amount, fact.effective, FROM_CASH, journal)
+                if loan.valued is not None:
+                    release(loan, fact.effective, journal)
         case ContractFact():
             conclude(loan, fact.contract)
         case DisbursementFact():
             disburse(loan, fact, journal)
             for _offset, _event_id, amount, _currency in no_longer_waiting(loan):
                 receive(loan, amount, fact.effective, FROM_SUSPENSE, journal)
+        case ValuationFact():
+            value(loan, fact, journal)
         case _:
             raise AssertionError("in_place was not asked")
     if (key := key_of(fact)) > loan.last_key:
@@ -63,14 +79,15 @@ def in_order(facts: Sequence[Fact]) -> list[Fact]:
     """The facts, given in order of arrival, in order of value date; those of one date keep their order of arrival.
 
     A charge-off must be the last thing that its loan has seen when it arrives: it makes recoveries of all that comes
-    after it, and must not do so behind the back of money that was used already.
+    after it, and must not do so behind the back of money that was used already. (A valuation uses none.)
     """
     latest = 0
     for fact in facts:
         key = key_of(fact)
         if key < latest and isinstance(fact, ServicingFact) and isinstance(fact.data, ChargeOff):
             raise InvariantBroken("a charge-off of a value date before something that is booked already")
-        latest = max(latest, key)
+        if not isinstance(fact, ValuationFact):
+            latest = max(latest, key)
     return sorted(facts, key=key_of)
 
 
@@ -86,7 +103,7 @@ def service(number: int, loan_id: str, facts: Sequence[Fact], *, before: int) ->
 
 def _fold_next(servicing: Servicing, fact: Fact, before: int) -> int:
     """Let time pass up to the fact, and fold it. Returns how long the journal was when the fact came."""
-    if not isinstance(fact, ContractFact):
+    if not isinstance(fact, ContractFact | ValuationFact):
         servicing.pass_time(min(fact.effective, before))
     length = len(servicing.journal)
     servicing.fold(fact)

@@ -24,12 +24,21 @@ from services.ledger.engine.accounts import (
 )
 from services.ledger.engine.allocation import PAYMENT
 from services.ledger.engine.claims import fall_due, receive
-from services.ledger.engine.facts import ContractFact, DisbursementFact, Fact, Happening, PaymentFact, ServicingFact
+from services.ledger.engine.facts import (
+    ContractFact,
+    DisbursementFact,
+    Fact,
+    Happening,
+    PaymentFact,
+    ServicingFact,
+    ValuationFact,
+)
 from services.ledger.engine.journal import Journal, JournalLine, post
 from services.ledger.engine.opening import check_lent, conclude, disburse, in_minor_units, no_longer_waiting
 from services.ledger.engine.reuse import Move, count_goodwill, credit_principal
 from services.ledger.engine.rows import Rows
 from services.ledger.engine.trail import Trail
+from services.ledger.engine.valued import release, value
 from shared.errors import InvariantBroken
 from shared.events import servicing as events
 from shared.events.terms import Terms
@@ -86,7 +95,10 @@ class Servicing:
                 self._disburse(fact)
             case ServicingFact():
                 self._happen(fact)
-        if not isinstance(fact, ContractFact):
+            case ValuationFact():
+                value(self.loan, fact, self.journal)
+        if not isinstance(fact, ContractFact | ValuationFact):
+            release(self.loan, fact.effective, self.journal)
             self.loan.last_key = max(self.loan.last_key, 2 * fact.effective)
 
     def pass_time(self, before: int) -> None:
@@ -97,6 +109,7 @@ class Servicing:
             overdue.grow(self, self.terms.penalty, before)
         if self._follows_what_is_outstanding():
             changes.redraw(self, before)
+        release(loan, before, self.journal)
 
     def _follows_what_is_outstanding(self) -> bool:
         """Whether the instalments still change with money and time."""

@@ -1,11 +1,11 @@
 """Loans as the books have them: figures, instalments, entries."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, STATUS, Loan, decode_loan, iso
+from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, STATUS, Loan, Valued, decode_loan, iso
 from services.ledger.engine.folding import fold
 from services.ledger.queries.aside import parked_rows
 from services.ledger.queries.snapshots import snapshot
@@ -181,10 +181,22 @@ def figures(loan: Loan, day: int) -> dict[str, Any]:
         "charged_off_on": iso(loan.charged_off or None),
         "overpaid": text(loan.overpaid),
         "in_suspense": text(loan.in_suspense()),
+        "valuation": _valuation(loan.valued, text) if loan.valued is not None else None,
         "suspense": [
             {"event_id": event_id, "amount": decimal_text(amount, code_of(number)), "currency": code_of(number)}
             for _, event_id, amount, number in loan.waiting
         ],
+    }
+
+
+def _valuation(valued: Valued, text: Callable[[int], str]) -> dict[str, str | None]:
+    """The last valuation that stands: period end, class or stage, balances."""
+    return {
+        "period_end": iso(valued.period_end),
+        "group": valued.group,
+        "allowance": text(valued.allowance),
+        "suspended_interest": text(valued.suspended_interest),
+        "deferred_fees": text(valued.deferred_fees),
     }
 
 

@@ -7,9 +7,12 @@ from services.ledger.digest import canonical_state
 from services.ledger.engine.account import FEE, INTEREST, PENALTY, WRITTEN_OFF, AccrualGroup, Loan, iso
 from services.ledger.engine.accounts import (
     ACCRUED_INTEREST,
+    DEFERRED_FEE_INCOME,
     FEES_RECEIVABLE,
+    INTEREST_IN_SUSPENSE,
     INTEREST_INCOME,
     INTEREST_RECEIVABLE,
+    LOAN_LOSS_ALLOWANCE,
     LOANS_RECEIVABLE,
     NAMES,
     OVERPAYMENT,
@@ -77,6 +80,15 @@ penalties_are_their_postings = _balance_check(
 unearned_is_its_postings = _balance_check(UNEARNED_INTEREST, "interest paid ahead", _paid_ahead, -1)
 accrued_is_its_postings = _balance_check(ACCRUED_INTEREST, "interest fallen due", _fallen_interest, -1)
 overpayment_is_its_postings = _balance_check(OVERPAYMENT, "overpaid", lambda loan: loan.overpaid, -1)
+allowance_is_its_postings = _balance_check(
+    LOAN_LOSS_ALLOWANCE, "allowance", lambda loan: loan.valued.allowance if loan.valued else 0, -1
+)
+suspended_interest_is_its_postings = _balance_check(
+    INTEREST_IN_SUSPENSE, "interest in suspense", lambda loan: loan.valued.suspended_interest if loan.valued else 0, -1
+)
+deferred_fees_are_their_postings = _balance_check(
+    DEFERRED_FEE_INCOME, "deferred fees", lambda loan: loan.valued.deferred_fees if loan.valued else 0, -1
+)
 
 
 def suspense_is_its_postings(books: Books) -> Iterator[Finding]:
@@ -127,11 +139,13 @@ def _earned(books: Books, number: int) -> int:
 
 
 def income_is_earned_by_groups(books: Books) -> Iterator[Finding]:
-    """Postings of a group are accrued interest against income on the date booked; a loan's own never touch income."""
-    pair = {ACCRUED_INTEREST, INTEREST_INCOME}
+    """Postings of a group are accrued interest against income on the date booked; a loan's own touch income only to put
+    it in suspense and back."""
+    pair, suspended = {ACCRUED_INTEREST, INTEREST_INCOME}, {INTEREST_IN_SUSPENSE, INTEREST_INCOME}
     for posting in books.tables.postings:
         if posting.loan >= 0:
-            if INTEREST_INCOME in (posting.debit, posting.credit):
+            accounts = {posting.debit, posting.credit}
+            if INTEREST_INCOME in accounts and accounts != suspended:
                 yield Finding("posting", books.line(posting), "a loan's own posting touches interest income")
         elif {posting.debit, posting.credit} != pair:
             yield Finding("posting", books.line(posting), "not accrued interest against interest income")

@@ -10,11 +10,11 @@ from services.origination.commands.stamp import Stamp
 from services.origination.cost import fees_withheld
 from services.origination.dossier import ENDED, Dossier
 from services.origination.offer import Quote, offer_of, quote
-from services.origination.product import require_first_due
+from services.origination.product import Product, require_first_due
 from services.origination.rules import Rules
 from shared.events import applications as said
 from shared.events.envelope import Envelope
-from shared.events.origination import Contract, Disbursement, LoanContracted, LoanDisbursed
+from shared.events.origination import Contract, Disbursement, LoanContracted, LoanDisbursed, Security
 from shared.events.parties import Party
 from shared.money import decimal_text, minor_units
 
@@ -100,12 +100,20 @@ def accept(
         by=by,
     )
     agreement = said.Agreement(application_id=name, loan_id=loan_id, product=offer.product, terms=offer.terms)
-    contract = Contract(borrower_id=borrower, product=offer.product, terms=offer.terms)
+    security = security_of(dossier, product)
+    contract = Contract(borrower_id=borrower, product=offer.product, terms=offer.terms, security=security)
     return [
         stamp.event(said.OfferAccepted, borrower, acceptance),
         stamp.event(said.LoanAgreed, borrower, agreement),
         stamp.event(LoanContracted, loan_id, contract, on=today),
     ]
+
+
+def security_of(dossier: Dossier, product: Product) -> Security:
+    """What stands behind the loan: things before persons; a group whose members answer for each other are persons."""
+    if any(one.kind == "collateral" for one in dossier.guarantees):
+        return "secured"
+    return "guaranteed" if dossier.guarantees or product.security.required == "group" else "unsecured"
 
 
 def withdraw(dossier: Dossier, *, by: str, reason: str, stamp: Stamp) -> list[Envelope]:

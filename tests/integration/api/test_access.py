@@ -12,13 +12,14 @@ from tests.integration.api.client import Client, rule
 
 pytestmark = pytest.mark.servers
 
-# Written by hand, on purpose: o officer, t teller, p operator, a auditor; * without a token. No other role gets in.
+# Written by hand, on purpose: o officer, t teller, c accountant, p operator, a auditor; * without a token. No other
+# role gets in.
 WHO_MAY = {
     "GET /healthz": "*",
     "GET /readyz": "*",
     "GET /metrics": "*",
     "GET /openapi.json": "*",
-    "GET /v1/book": "otpa",
+    "GET /v1/book": "otcpa",
     "POST /v1/book": "p",
     "POST /v1/book/closings": "p",
     "POST /v1/loans": "o",
@@ -41,26 +42,27 @@ WHO_MAY = {
     "POST /v1/loans/{loan_id}/pauses": "o",
     "POST /v1/loans/{loan_id}/resumption": "o",
     "POST /v1/loans/{loan_id}/events/{event_id}/undoing": "o",
-    "GET /v1/loans/{loan_id}/payoff": "otpa",
-    "GET /v1/loans/{loan_id}/statement": "otpa",
-    "GET /v1/loans/{loan_id}/delinquency": "otpa",
-    "POST /v1/schedules": "otpa",
-    "GET /v1/loans/{loan_id}": "otpa",
-    "GET /v1/loans/{loan_id}/schedule": "otpa",
-    "GET /v1/loans/{loan_id}/entries": "otpa",
-    "GET /v1/loans/{loan_id}/balances": "otpa",
-    "GET /v1/trial-balance": "pa",
-    "GET /v1/movements": "pa",
-    "GET /v1/income-statement": "pa",
-    "GET /v1/loans/{loan_id}/proof": "otpa",
-    "GET /v1/checkpoints": "otpa",
-    "GET /v1/checkpoints/{partition}": "otpa",
+    "GET /v1/loans/{loan_id}/payoff": "otcpa",
+    "GET /v1/loans/{loan_id}/statement": "otcpa",
+    "GET /v1/loans/{loan_id}/delinquency": "otcpa",
+    "POST /v1/schedules": "otcpa",
+    "GET /v1/loans/{loan_id}": "otcpa",
+    "GET /v1/loans/{loan_id}/schedule": "otcpa",
+    "GET /v1/loans/{loan_id}/entries": "otcpa",
+    "GET /v1/loans/{loan_id}/balances": "otcpa",
+    "GET /v1/trial-balance": "cpa",
+    "GET /v1/movements": "cpa",
+    "GET /v1/income-statement": "cpa",
+    "POST /v1/periods/{period}/valuation": "c",
+    "GET /v1/loans/{loan_id}/proof": "otcpa",
+    "GET /v1/checkpoints": "otcpa",
+    "GET /v1/checkpoints/{partition}": "otcpa",
     "GET /v1/parked": "pa",
     "POST /v1/parked/{loan_id}/release": "p",
     "GET /v1/dead-letters": "pa",
     "POST /v1/dead-letters/{partition}/{offset}/retry": "p",
 }
-LETTER = {"officer": "o", "teller": "t", "operator": "p", "auditor": "a"}
+LETTER = {"officer": "o", "teller": "t", "accountant": "c", "operator": "p", "auditor": "a"}
 
 
 async def test_every_route_lets_in_the_roles_that_it_names_and_nobody_else(client: Client) -> None:
@@ -68,7 +70,7 @@ async def test_every_route_lets_in_the_roles_that_it_names_and_nobody_else(clien
     for route, letters in WHO_MAY.items():
         method, path = route.split()
         ids = dict.fromkeys(("payment_id", "charge_id", "event_id"), new_event_id())
-        at = path.format(loan_id="loan-1", partition=0, offset=0, **ids)
+        at = path.format(loan_id="loan-1", period="2024-01", partition=0, offset=0, **ids)
         for role in (None, "nobody", *sorted(ROLES)):
             answer = await client.send(role, method, at, {} if method == "POST" else None)
             if letters == "*":

@@ -45,7 +45,7 @@ def books(servers: Platform) -> Iterator[Audited]:
 
 
 async def fill(place: Place) -> Audited:
-    history = History(seed=11, loans=40, days=DAYS, partitions=PARTITIONS, first_day=FIRST, trouble=2.0)
+    history = History(seed=11, loans=40, days=DAYS, partitions=PARTITIONS, first_day=FIRST, trouble=2.0, valued_days=9)
     await produce(place, history.records())
     await take_in(place)
     await produce(place, await releases_and_retries(place))

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import asyncpg
+import msgspec
 import pytest
 
 from lendlog.histories import History
@@ -216,6 +217,16 @@ def more_left(part: int) -> Callable[[Loan], None]:
     return change
 
 
+def more_valued(name: str) -> Callable[[Loan], None]:
+    """Of one balance of valuation."""
+
+    def change(loan: Loan) -> None:
+        assert loan.valued is not None
+        loan.valued = msgspec.structs.replace(loan.valued, **{name: getattr(loan.valued, name) + 1})
+
+    return change
+
+
 def interest_is_open(loan: Loan) -> bool:
     return loan.first_open < len(loan.due) and loan.earns_until < 0 and loan.left[INTEREST][loan.first_open] > 1
 
@@ -229,6 +240,9 @@ STATE_LIES = (
     StateLie("interest-accrued", lambda loan: loan.fallen, dearer_instalment, "folds accrual-groups"),
     StateLie("fees-due", lambda loan: loan.first_open < len(loan.due), more_left(FEE)),
     StateLie("penalties-due", lambda loan: loan.first_open < len(loan.due), more_left(PENALTY)),
+    StateLie("allowance", lambda loan: loan.valued, more_valued("allowance")),
+    StateLie("suspended-interest", lambda loan: loan.valued, more_valued("suspended_interest")),
+    StateLie("deferred-fees", lambda loan: loan.valued, more_valued("deferred_fees")),
     StateLie("folds", lambda loan: loan.last_key, more("last_key"), ""),
     StateLie("folds", lambda loan: loan.borrower_id, lambda loan: setattr(loan, "borrower_id", "B"), ""),
 )

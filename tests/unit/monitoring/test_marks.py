@@ -5,19 +5,11 @@ from typing import Any
 
 import pytest
 
-from services.monitoring.classification import (
-    Marks,
-    bucket_of,
-    buckets_on,
-    class_of,
-    classed,
-    marks_of,
-    next_of_watch,
-    row_on,
-)
-from services.monitoring.policy import BucketRow, bucket_rows, class_rows
+from services.monitoring.classification import bucket_of, buckets_on, marks_of, next_of_watch
+from services.monitoring.policy import BucketRow, bucket_rows
 from services.monitoring.portfolio import Position, portfolio
 from services.monitoring.queries import _loan_view
+from shared.loan_classes import Marks, class_of, class_rows, classed, row_on
 from tests.unit.monitoring.bench import BORROWER, LOAN, Bench
 
 AS_OF = date(2024, 6, 30)

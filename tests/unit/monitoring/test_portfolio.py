@@ -4,9 +4,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.monitoring.classification import class_of, days_past_due, row_on
-from services.monitoring.policy import CLASSES, ClassRow, PolicyRefused, class_rows, covering, indicator_rows
+from services.monitoring.classification import days_past_due
+from services.monitoring.policy import indicator_rows
 from services.monitoring.portfolio import Position, portfolio, ratio
+from shared.dated_rows import PolicyRefused, covering
+from shared.loan_classes import CLASSES, ClassRow, class_of, class_rows, row_on
 
 AS_OF = date(2024, 6, 30)
 

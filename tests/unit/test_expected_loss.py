@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.monitoring.provisions import (
+from shared.expected_loss import (
     LossPeriod,
     NotAProbability,
     expected_loss,
