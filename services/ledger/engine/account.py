@@ -87,6 +87,8 @@ class Loan(msgspec.Struct, array_like=True):
     """Index of the instalment whose interest the accrual groups count now; -1: none."""
     as_of: int = -1
     """Offset of the event that changed this loan last."""
+    accounting: int = 0
+    """The accounting method of the terms; 0: accrual-periodic (see methods)."""
 
     def next_due(self) -> int | None:
         """The next instalment's due date that has not fallen due yet."""
