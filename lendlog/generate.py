@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lendlog.reference import cli_page, metrics_page
+from lendlog.reference import cli_page, metrics_page, postings_page
 from shared.events.envelope import CONTENT_TYPE, SCHEMA_BASE, Envelope
 from shared.topics import TOPICS, Topic
 
@@ -181,6 +181,7 @@ def pages() -> dict[str, str]:
     models = {model for topic in TOPICS for model in topic.writers}
     files = {f"schemas/{type_of(model)}.json": _dump(schema_of(model)) for model in models}
     files |= {"asyncapi.json": _dump(asyncapi()), "events.md": events_page(), "topics.md": topics_page()}
+    files["postings.md"] = postings_page(NOTE)
     files |= {"cli.md": cli_page(NOTE), "metrics.md": metrics_page(NOTE)}
     return dict(sorted(files.items()))
 

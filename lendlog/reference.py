@@ -1,4 +1,4 @@
-"""The generated pages of the command line and of the metrics: what the code says of itself."""
+"""The generated pages of the command line, the metrics and the posting rules: what the code says of itself."""
 
 import importlib
 from collections.abc import Iterator
@@ -9,6 +9,9 @@ from typing import Any, get_args, get_origin
 import typer
 
 from lendlog.cli import COMMANDS
+from services.ledger.engine.accounts import NAMES
+from services.ledger.engine.methods import METHODS, SEEN_AS
+from services.ledger.engine.postings import RULES
 from shared import telemetry
 
 DECLARING = (
@@ -38,6 +41,31 @@ def cli_page(note: str) -> str:
         lines += ["", f"## `lendlog {name}`", "", " ".join((command.help or "").split())]
         if rows := [_row(parameter) for parameter in command.params]:
             lines += ["", "| argument or option | meaning | default |", "| --- | --- | --- |", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def postings_page(note: str) -> str:
+    """The posting rules, and how each accounting method sees their roles."""
+    lines = ["# Posting rules", "", note, ""]
+    lines += ["What the engine books, by role; the lender's chart names the account of each role", "(`LENDLOG_CHART`)."]
+    lines += ["", "| what happens | of it | debit | credit |", "| --- | --- | --- | --- |"]
+    happening = ""
+    for rule in RULES:
+        shown, happening = "" if rule.happening == happening else rule.happening, rule.happening
+        lines.append(f"| {shown} | {rule.of} | {NAMES[rule.debit]} | {NAMES[rule.credit]} |")
+    lines += [
+        "",
+        "## Accounting methods",
+        "",
+        "By a method other than accrual-periodic a role is seen as another; a line",
+    ]
+    lines += ["between roles that are seen as one is not booked. Under `accrual-upfront` all interest is"]
+    lines += ["debited to interest-receivable and credited to interest-income when the money is paid out.", ""]
+    lines += ["| role | " + " | ".join(f"`{name}`" for name in METHODS) + " |"]
+    lines += ["| --- |" + " --- |" * len(METHODS)]
+    for role, name in NAMES.items():
+        ways = (NAMES[SEEN_AS[method].get(role, role)] for method in METHODS.values())
+        lines.append(f"| {name} | " + " | ".join("" if way == name else way for way in ways) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -71,7 +71,7 @@ RULES: dict[type[Envelope], str] = {
     "booked.",
     servicing.EventUndone: "The loan is folded anew as if the fact had never been, and the difference is booked today.",
 }
-"""The rule that an event of a type follows; see services/ledger/engine/accounts.py for its postings."""
+"""The rule that an event of a type follows; see services/ledger/engine/postings.py for its postings."""
 BACKDATED = " Its value date is before something already booked: the loan is folded anew, and the difference is booked."
 ACCRUAL = (
     "A date that ends earns interest for all instalments of a group at once, whose periods have equally many days."

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, model_seri
 from services.origination.bands import Rule
 from shared.events.envelope import Amount
 from shared.events.terms import (
+    AccountingMethod,
     BorrowerRights,
     Days,
     DueDateShift,
@@ -50,6 +51,7 @@ class Servicing(Rule):
     upfront_fees: tuple[UpfrontFee, ...] = ()
     prepayment_fees: tuple[PrepaymentFee, ...] = ()
     borrower_rights: BorrowerRights | None = None
+    accounting: AccountingMethod = "accrual-periodic"
 
     @model_serializer(mode="wrap")
     def _leave_out_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

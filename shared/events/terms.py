@@ -170,6 +170,9 @@ AllocationOrder = Literal[
 ]
 
 
+AccountingMethod = Literal["accrual-periodic", "accrual-upfront", "cash", "none"]
+
+
 def _rare(default: Any) -> Any:
     """A field that is left out of the JSON when it has its default."""
     return Field(default=default, exclude_if=partial(eq, default))
@@ -209,6 +212,9 @@ class Terms(Data):
     over_applied: the share by which disbursements together may exceed the principal.
     arrears_materiality: past due only counts in days once more than this amount is overdue. arrears_grace_days: and
       delinquency begins so many days after.
+    accounting: when the lender's books have interest, fees and penalties as income. `accrual-periodic`: day by day, and
+      when they are charged; `accrual-upfront`: the whole interest when the money is paid out; `cash`: when they are
+      paid; `none`: the loan is in none of its accounts.
     """
 
     kind: Literal["equal-instalment", "equal-principal", "flat", "interest-only", "seasonal", "irregular"]
@@ -247,3 +253,4 @@ class Terms(Data):
     upfront_fees: tuple[UpfrontFee, ...] = _rare(())
     prepayment_fees: tuple[PrepaymentFee, ...] = _rare(())
     borrower_rights: BorrowerRights | None = _rare(None)
+    accounting: AccountingMethod = _rare("accrual-periodic")

@@ -99,6 +99,8 @@ class Loan(msgspec.Struct, array_like=True):
     """Offset of the event that changed this loan last."""
     valued: Valued | None = None
     """The last valuation, for as long as the claim is an asset."""
+    accounting: int = 0
+    """The accounting method of the terms; 0: accrual-periodic (see methods)."""
 
     def next_due(self) -> int | None:
         """The next instalment's due date that has not fallen due yet."""

@@ -1,46 +1,9 @@
-"""The chart of accounts and the posting rules, as one readable table (D11).
+"""The roles that the engine posts to. Which happening debits and credits which is the table in postings; the lender's
+own account for each role is in its chart (services/ledger/chart.py).
 
-| what happens | debit | credit |
-| --- | --- | --- |
-| disbursement | loans receivable | cash |
-| money comes in: principal | its source | loans receivable |
-| money comes in: interest that has fallen due | its source | interest receivable |
-| money comes in: interest ahead of its due date | its source | unearned interest |
-| money comes in: fee, penalty | its source | fees receivable, penalties receivable |
-| money comes in beyond the whole debt | its source | overpayment |
-| money comes in after a charge-off or write-off | its source | recoveries |
-| a refund comes in after a charge-off: principal | its source | credit loss, fraud loss: what was charged off |
-| a refund comes in after a charge-off: interest, fee, penalty | its source | interest, fees, penalties charged off |
-| a charge of a loan that is charged off is credited | its income | fees charged off, penalties charged off |
-| payment that fits no disbursed loan in its currency | cash | suspense |
-| a business date ends: the day's interest of an accrual group | accrued interest | interest income |
-| an instalment falls due: its unpaid interest | interest receivable | accrued interest |
-| an instalment falls due: its interest paid ahead | unearned interest | accrued interest |
-| a fee or penalty is charged | fees receivable, penalties receivable | fee income, penalty income |
-| a charge is waived | fee income, penalty income | fees receivable, penalties receivable |
-| a payment is charged back, a credit balance is refunded | overpayment, then loans receivable | cash |
-| the same after a charge-off | overpayment, then credit loss, fraud loss: what was charged off | cash |
-| charge-off: principal | credit loss (fraud loss) | loans receivable |
-| charge-off: interest that has fallen due | interest charged off | interest receivable |
-| charge-off: interest paid ahead | unearned interest | interest charged off |
-| charge-off: fees, penalties | fees charged off, penalties charged off | fees receivable, penalties receivable |
-| write-off: principal, interest that has fallen due, fees, penalties | losses written off | its receivable |
-| write-off: interest paid ahead | unearned interest | losses written off |
-| the loan's instalments change | the difference of the claims | |
-| valuation: expected losses | provision expense | loan loss allowance |
-| valuation: unpaid interest that must not be income | interest income | interest in suspense |
-| valuation: upfront fees that are not earned yet | fee income | deferred fee income |
-| charge-off, write-off: principal that was provided for | loan loss allowance | credit loss (fraud loss) |
-| the claim ends: what is left of the three | the same, the other way round | |
-| reversal, backdated fact | the difference: what the loan's journal now is, less what was booked | |
-
-The source of money: cash for a payment and for a merchant's or payout refund, suspense for what waited there, the
-charge's income for a charge that is credited, overpayment for money paid too much that a new claim uses. A goodwill
-credit has a source for what it pays: goodwill expense for principal and what is too much, interest, fees and penalties
-forgone for the others. A valuation books the difference to the one before; interest in suspense and the allowance are
-contra assets. Accounts as Apache Fineract's accrual-based postings have them (AccrualBasedAccountingProcessorForLoan).
 A loan's own balance of accrued interest is the interest that has fallen due, as a credit; the debits stand in the
-accrual groups, and the difference is what is earned and not yet due.
+accrual groups, and the difference is what is earned and not yet due. Charged off and forgone interest, fees and
+penalties reduce the income that they were. Interest in suspense and the allowance are contra assets.
 """
 
 from typing import NamedTuple

@@ -38,7 +38,7 @@ def move(loan: Loan, day: int, groups: Groups, dirty: set[int]) -> None:
     much goes into remainders. Numbers of the groups that changed are added to `dirty`."""
     due = loan.due
     k = loan.accruing
-    if not due or (0 <= k < len(due) and day < due[k]) or k >= len(due):
+    if not due or loan.accounting or (0 <= k < len(due) and day < due[k]) or k >= len(due):
         return
     if k >= 0:
         _stop(loan, k, day, groups, dirty)

@@ -1,4 +1,4 @@
-"""What the lender is owed goes through the books: money comes in, instalments fall due (see the table in accounts)."""
+"""What the lender is owed goes through the books: money comes in, instalments fall due (see the table in postings)."""
 
 from services.ledger.engine.account import ACTIVE, INTEREST, SETTLED, WRITTEN_OFF, Loan
 from services.ledger.engine.accounts import (
@@ -87,13 +87,14 @@ def owe(loan: Loan, k: int) -> None:
 
 
 def fall_due(loan: Loan, before: int, journal: Journal) -> bool:
-    """Let every instalment due strictly before the ordinal `before` fall due. True if one did."""
+    """Let every instalment due strictly before the ordinal `before` fall due. True if one did. Only accrual-periodic
+    accounting tells interest that has fallen due from interest that has not."""
     first = loan.fallen
     while loan.fallen < len(loan.due) and loan.due[loan.fallen] < before:
         k = loan.fallen
         day = loan.due[k]
         interest = loan.asked[INTEREST][k]
-        if interest and loan.earns(k):
+        if interest and loan.earns(k) and not loan.accounting:
             unpaid = loan.left[INTEREST][k]
             if paid := interest - unpaid:
                 journal.append(JournalLine(UNEARNED_INTEREST, ACCRUED_INTEREST, paid, loan.currency, day))

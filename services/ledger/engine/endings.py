@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, WRITTEN_OFF
+from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, WRITTEN_OFF, Loan
 from services.ledger.engine.accounts import (
     CREDIT_LOSS,
     FEES_CHARGED_OFF,
@@ -20,6 +20,7 @@ from services.ledger.engine.accounts import (
     Recovered,
 )
 from services.ledger.engine.journal import post
+from services.ledger.engine.methods import CASH_BASIS
 from services.ledger.engine.trail import Split
 from services.ledger.engine.valued import use_allowance
 from shared.errors import InvariantBroken
@@ -47,7 +48,7 @@ def write_off(s: Servicing, event_id: str, day: int) -> None:
     loan = s.loan
     owed = _owed(s)
     if not loan.charged_off:
-        _take_out(s, Recovered(*[LOSSES_WRITTEN_OFF] * 4), day)
+        _take_out(s, _written_off(loan), day)
     for row in (rows := s.rows.take(loan)):
         row.paid.written_off = sum(row.left)
         row.left = [0, 0, 0, 0]
@@ -56,6 +57,14 @@ def write_off(s: Servicing, event_id: str, day: int) -> None:
     s.rows.put(loan, rows, day)
     loan.status = WRITTEN_OFF
     s.trail.note(event_id, "write-off", day, owed, 0)
+
+
+def _written_off(loan: Loan) -> Recovered:
+    """What a write-off is debited to. On a cash basis only principal stands in the books: all else leaves income as it
+    came into it, by not being booked."""
+    if loan.accounting == CASH_BASIS:
+        return Recovered(PENALTIES_CHARGED_OFF, FEES_CHARGED_OFF, INTEREST_CHARGED_OFF, LOSSES_WRITTEN_OFF)
+    return Recovered(*[LOSSES_WRITTEN_OFF] * 4)
 
 
 def _owed(s: Servicing) -> Split:

@@ -6,6 +6,7 @@ from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, NEVER, UN
 from services.ledger.engine.accounts import CASH, LOANS_RECEIVABLE
 from services.ledger.engine.facts import DisbursementFact
 from services.ledger.engine.journal import Journal, JournalLine
+from services.ledger.engine.methods import METHODS, recognise
 from shared.errors import InvariantBroken, Refusal
 from shared.events.origination import Contract
 from shared.events.terms import Terms
@@ -63,6 +64,7 @@ def conclude(loan: Loan, contract: Contract) -> None:
     loan.order = order if isinstance(order, str) else order.model_dump_json()
     loan.refolds = ALWAYS if terms.recalculation is not None else WHEN_OVERDUE if terms.penalty is not None else NEVER
     loan.terms = _remember(terms)
+    loan.accounting = METHODS[terms.accounting]
 
 
 def most_that_can_be_lent(terms: Terms, principal: int) -> int:
@@ -99,6 +101,8 @@ def disburse(loan: Loan, fact: DisbursementFact, journal: Journal) -> None:
     loan.start = fact.effective
     lay_out(loan, plan)
     journal.append(JournalLine(LOANS_RECEIVABLE, CASH, fact.amount, fact.currency, fact.effective))
+    if loan.accounting:
+        recognise(loan, 0, fact.effective, journal)
 
 
 def lay_out(loan: Loan, plan: Schedule) -> None:

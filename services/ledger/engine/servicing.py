@@ -9,7 +9,7 @@ from datetime import date
 from fractions import Fraction
 
 from services.ledger.engine import changes, charges, endings, overdue
-from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, UNKNOWN, WRITTEN_OFF, Loan
+from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, INTEREST, UNKNOWN, WRITTEN_OFF, Loan
 from services.ledger.engine.accounts import (
     CASH,
     FROM_CASH,
@@ -34,6 +34,7 @@ from services.ledger.engine.facts import (
     ValuationFact,
 )
 from services.ledger.engine.journal import Journal, JournalLine, post
+from services.ledger.engine.methods import recognise
 from services.ledger.engine.opening import check_lent, conclude, disburse, in_minor_units, no_longer_waiting
 from services.ledger.engine.reuse import Move, count_goodwill, credit_principal
 from services.ledger.engine.rows import Rows
@@ -82,6 +83,8 @@ class Servicing:
         """What a charge-off was debited to, once there was one."""
         self.goodwill = dict.fromkeys(FROM_GOODWILL, 0)
         """What goodwill credits have paid, by the account that was debited for it."""
+        self.recognised = 0
+        """Interest that is income already, under accrual-upfront accounting."""
 
     def fold(self, fact: Fact) -> None:
         """Fold the next fact. Raises InvariantBroken; the loan is then not to be used."""
@@ -100,6 +103,7 @@ class Servicing:
         if not isinstance(fact, ContractFact | ValuationFact):
             release(self.loan, fact.effective, self.journal)
             self.loan.last_key = max(self.loan.last_key, 2 * fact.effective)
+            self.recognised = recognise(self.loan, self.recognised, fact.effective, self.journal)
 
     def pass_time(self, before: int) -> None:
         """Let what is due before the ordinal `before` fall due, and interest follow what is overdue until then."""
@@ -109,6 +113,7 @@ class Servicing:
             overdue.grow(self, self.terms.penalty, before)
         if self._follows_what_is_outstanding():
             changes.redraw(self, before)
+            self.recognised = recognise(loan, self.recognised, before, self.journal)
         release(loan, before, self.journal)
 
     def _follows_what_is_outstanding(self) -> bool:
@@ -150,6 +155,7 @@ class Servicing:
         out = PaidOut(date.fromordinal(day), fact.amount)
         if loan.status == CONTRACTED:
             disburse(loan, fact, self.journal)
+            self.recognised = sum(loan.asked[INTEREST]) if loan.accounting else 0
             self.rows.begin(loan)
             self.begun_by = fact.event_id
             self.paid_out.append(out)

@@ -23,6 +23,7 @@ from services.ledger.engine.accounts import (
 from services.ledger.engine.accrual import period
 from services.ledger.engine.folding import fold
 from services.ledger.engine.journal import Journal
+from services.ledger.engine.methods import CASH_BASIS, PERIODIC, UPFRONT
 from services.ledger.fact_reading import stored_facts
 from services.ledger.verify.rows import Books, Finding, Posting
 from shared.errors import InvariantBroken
@@ -50,9 +51,18 @@ def _balance_check(account: int, name: str, wanted: Callable[[Loan], int], sign:
     return check
 
 
-def _asset(amount: Callable[[Loan], int]) -> Callable[[Loan], int]:
+def _booked(amount: Callable[[Loan], int], *, by: tuple[int, ...]) -> Callable[[Loan], int]:
+    """What accounting methods book; the others have nothing of it."""
+    return lambda loan: amount(loan) if loan.accounting in by else 0
+
+
+def _asset(amount: Callable[[Loan], int], *, by: tuple[int, ...]) -> Callable[[Loan], int]:
     """What stands in the assets: nothing of a loan that is charged off."""
-    return lambda loan: 0 if loan.charged_off or loan.status == WRITTEN_OFF else amount(loan)
+    return _booked(lambda loan: 0 if loan.charged_off or loan.status == WRITTEN_OFF else amount(loan), by=by)
+
+
+def _interest_receivable(loan: Loan) -> int:
+    return loan.unpaid_of(INTEREST) if loan.accounting == UPFRONT else loan.interest_fallen_unpaid()
 
 
 def _paid_ahead(loan: Loan) -> int:
@@ -69,25 +79,43 @@ def _fallen_interest(loan: Loan) -> int:
     return sum(loan.asked[INTEREST][:fallen])
 
 
+ACCRUED = (PERIODIC, UPFRONT)
+BOOKED = (*ACCRUED, CASH_BASIS)
 principal_is_its_postings = _balance_check(
-    LOANS_RECEIVABLE, "principal outstanding", _asset(lambda loan: loan.principal_outstanding), 1
+    LOANS_RECEIVABLE, "principal outstanding", _asset(lambda loan: loan.principal_outstanding, by=BOOKED), 1
 )
-interest_is_its_postings = _balance_check(INTEREST_RECEIVABLE, "interest due", _asset(Loan.interest_fallen_unpaid), 1)
-fees_are_their_postings = _balance_check(FEES_RECEIVABLE, "fees", _asset(lambda loan: loan.unpaid_of(FEE)), 1)
+interest_is_its_postings = _balance_check(
+    INTEREST_RECEIVABLE, "interest due", _asset(_interest_receivable, by=ACCRUED), 1
+)
+fees_are_their_postings = _balance_check(
+    FEES_RECEIVABLE, "fees", _asset(lambda loan: loan.unpaid_of(FEE), by=ACCRUED), 1
+)
 penalties_are_their_postings = _balance_check(
-    PENALTIES_RECEIVABLE, "penalties", _asset(lambda loan: loan.unpaid_of(PENALTY)), 1
+    PENALTIES_RECEIVABLE, "penalties", _asset(lambda loan: loan.unpaid_of(PENALTY), by=ACCRUED), 1
 )
-unearned_is_its_postings = _balance_check(UNEARNED_INTEREST, "interest paid ahead", _paid_ahead, -1)
-accrued_is_its_postings = _balance_check(ACCRUED_INTEREST, "interest fallen due", _fallen_interest, -1)
-overpayment_is_its_postings = _balance_check(OVERPAYMENT, "overpaid", lambda loan: loan.overpaid, -1)
+unearned_is_its_postings = _balance_check(
+    UNEARNED_INTEREST, "interest paid ahead", _booked(_paid_ahead, by=(PERIODIC,)), -1
+)
+accrued_is_its_postings = _balance_check(
+    ACCRUED_INTEREST, "interest fallen due", _booked(_fallen_interest, by=(PERIODIC,)), -1
+)
+overpayment_is_its_postings = _balance_check(
+    OVERPAYMENT, "overpaid", _booked(lambda loan: loan.overpaid, by=BOOKED), -1
+)
 allowance_is_its_postings = _balance_check(
-    LOAN_LOSS_ALLOWANCE, "allowance", lambda loan: loan.valued.allowance if loan.valued else 0, -1
+    LOAN_LOSS_ALLOWANCE, "allowance", _booked(lambda loan: loan.valued.allowance if loan.valued else 0, by=BOOKED), -1
 )
 suspended_interest_is_its_postings = _balance_check(
-    INTEREST_IN_SUSPENSE, "interest in suspense", lambda loan: loan.valued.suspended_interest if loan.valued else 0, -1
+    INTEREST_IN_SUSPENSE,
+    "interest in suspense",
+    _booked(lambda loan: loan.valued.suspended_interest if loan.valued else 0, by=ACCRUED),
+    -1,
 )
 deferred_fees_are_their_postings = _balance_check(
-    DEFERRED_FEE_INCOME, "deferred fees", lambda loan: loan.valued.deferred_fees if loan.valued else 0, -1
+    DEFERRED_FEE_INCOME,
+    "deferred fees",
+    _booked(lambda loan: loan.valued.deferred_fees if loan.valued else 0, by=BOOKED),
+    -1,
 )
 
 
@@ -139,13 +167,14 @@ def _earned(books: Books, number: int) -> int:
 
 
 def income_is_earned_by_groups(books: Books) -> Iterator[Finding]:
-    """Postings of a group are accrued interest against income on the date booked; a loan's own touch income only to put
-    it in suspense and back."""
+    """Postings of a group are accrued interest against income on the date booked; a loan's own touch interest income
+    only to put it in suspense and back, or if its accounting method keeps it out of the groups."""
     pair, suspended = {ACCRUED_INTEREST, INTEREST_INCOME}, {INTEREST_IN_SUSPENSE, INTEREST_INCOME}
+    alone = {loan.number for loan in books.loans if loan.accounting != PERIODIC}
     for posting in books.tables.postings:
         if posting.loan >= 0:
             accounts = {posting.debit, posting.credit}
-            if INTEREST_INCOME in accounts and accounts != suspended:
+            if INTEREST_INCOME in accounts and accounts != suspended and posting.loan not in alone:
                 yield Finding("posting", books.line(posting), "a loan's own posting touches interest income")
         elif {posting.debit, posting.credit} != pair:
             yield Finding("posting", books.line(posting), "not accrued interest against interest income")
