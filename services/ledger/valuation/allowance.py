@@ -64,13 +64,14 @@ def expected_credit_loss(
 
 def _periods(loan: Loan, risk: Risk, exposure: int, end: int, until: int) -> Iterator[LossPeriod]:
     survives = EXACT.subtract(Decimal(1), risk.default_probability)
+    a_day = EXACT.power(survives, EXACT.divide(Decimal(1), Decimal(YEAR)))
     alive, start, outstanding = Decimal(1), end, exposure
     principal: dict[int, int] = {}
     for due, left in zip(loan.due, loan.left[PRINCIPAL], strict=True):
         if due > end:
             principal[due] = principal.get(due, 0) + left
     for day in sorted({due for due in principal if due < until} | {until}):
-        still = EXACT.power(survives, EXACT.divide(Decimal(day - start), Decimal(YEAR)))
+        still = EXACT.power(a_day, day - start)
         default = EXACT.multiply(alive, EXACT.subtract(Decimal(1), still))
         years = EXACT.divide(Decimal(day - end), Decimal(YEAR))
         yield LossPeriod(default, risk.given_default, Decimal(max(0, outstanding)), years)

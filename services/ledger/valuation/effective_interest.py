@@ -72,8 +72,9 @@ def force_of_interest(flows: tuple[Flow, ...]) -> Decimal:
     force = Decimal(0)
     for _ in range(STEPS_MAX):
         worth = slope = Decimal(0)
+        a_day = _discount_of_a_day(force)
         for day, amount in flows:
-            part = EXACT.multiply(Decimal(amount), _factor(force, day))
+            part = EXACT.multiply(Decimal(amount), EXACT.power(a_day, day))
             worth = EXACT.add(worth, part)
             slope = EXACT.subtract(slope, EXACT.multiply(part, Decimal(day)))
         if slope == 0:
@@ -94,9 +95,9 @@ def deferred_fees(plan: Plan, fees: int, end: int, outstanding: int, rounding: R
     planned = sum(principal for _, principal, _ in to_come)
     if not planned:
         return 0
-    value = Decimal(0)
+    value, own, effective = Decimal(0), _discount_of_a_day(plan.own), _discount_of_a_day(plan.effective)
     for days, _, total in to_come:
-        between = EXACT.subtract(_factor(plan.own, days), _factor(plan.effective, days))
+        between = EXACT.subtract(EXACT.power(own, days), EXACT.power(effective, days))
         value = EXACT.add(value, EXACT.multiply(Decimal(total), between))
     share = EXACT.divide(Decimal(min(outstanding, planned)), Decimal(planned))
     return max(0, min(fees, whole_units(EXACT.multiply(value, share), rounding)))
@@ -108,6 +109,6 @@ def whole_units(amount: Decimal, rounding: Rounding) -> int:
     return divide(numerator, denominator, rounding)
 
 
-def _factor(force: Decimal, days: int) -> Decimal:
-    """The discount factor of so many days."""
-    return EXACT.exp(EXACT.divide(EXACT.multiply(force, Decimal(-days)), Decimal(DAYS_A_YEAR)))
+def _discount_of_a_day(force: Decimal) -> Decimal:
+    """The discount factor of one day; whole powers of it are cheap, and exact to some thirty digits."""
+    return EXACT.exp(EXACT.divide(EXACT.minus(force), Decimal(DAYS_A_YEAR)))

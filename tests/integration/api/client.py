@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-ROLES = ("officer", "teller", "operator", "auditor")
+ROLES = ("officer", "teller", "accountant", "operator", "auditor")
 TERMS = {
     "kind": "equal-instalment",
     "principal": "1200.00",
