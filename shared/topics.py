@@ -12,6 +12,7 @@ from shared.events import (
     applications,
     checkpoints,
     collections,
+    entries,
     inbox,
     ledger,
     monitoring,
@@ -53,6 +54,10 @@ LifecycleEvent = Annotated[
     | servicing.DelinquencyPaused
     | servicing.DelinquencyResumed
     | servicing.EventUndone
+    | entries.JournalEntryProposed
+    | entries.JournalEntryApproved
+    | entries.JournalEntryDeclined
+    | entries.PeriodClosed
     | collections.PlanAgreed,
     Field(discriminator="type"),
 ]
@@ -88,7 +93,7 @@ def _written_by(service: str, *events: type[Envelope]) -> dict[type[Envelope] | 
 
 LIFECYCLE = Topic(
     name="loans.lifecycle.v1",
-    key="loan id (or `book`)",
+    key="loan id (or `book`, or `general-ledger`)",
     writers=_written_by("origination", origination.LoanContracted, origination.LoanDisbursed)
     | _written_by(
         "ledger",
@@ -114,6 +119,10 @@ LIFECYCLE = Topic(
         servicing.DelinquencyPaused,
         servicing.DelinquencyResumed,
         servicing.EventUndone,
+        entries.JournalEntryProposed,
+        entries.JournalEntryApproved,
+        entries.JournalEntryDeclined,
+        entries.PeriodClosed,
     )
     | _written_by("collections", collections.PlanAgreed),
     readers=("ledger",),

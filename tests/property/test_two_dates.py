@@ -108,7 +108,7 @@ def test_postings_up_to_two_dates_are_the_journal_of_the_loan_folded_on_them(
     effective = pick.choice([day for day in found.closed if day <= known])
     booked = net(
         (debit, credit, amount, currency)
-        for loan, _, amount, value, at, _, debit, credit, currency, _ in found.books.postings.values()
+        for loan, _, amount, value, at, _, debit, credit, currency, *_ in found.books.postings.values()
         if loan == number and at <= known and value <= effective
     )
     facts = facts_at(rows, Dates(known, effective))

@@ -23,12 +23,16 @@
 | charge-off, write-off: fees, penalties | fee income, penalty income | fees receivable, penalties receivable |
 | the loan's instalments change | the difference of the claims | |
 | reversal, backdated fact | the difference: what the loan's journal now is, less what was booked | |
+| a manual entry is approved | as it says | as it says |
 
 The source of money: cash for a payment and for a merchant's or payout refund, suspense for what waited there, goodwill
 expense for a goodwill credit, the charge's income for a charge that is credited, overpayment for money paid too much
 that a new claim uses. Accounts as Apache Fineract's accrual-based postings have them. A loan's own balance of accrued
 interest is the interest that has fallen due, as a credit; the debits stand in the accrual groups, and the difference is
 what is earned and not yet due.
+
+Manual entries touch the accounts of MANUAL alone. The others are control accounts: their balances are what the states
+of loans and accrual groups say, to the minor unit, and nobody but the engine moves them.
 """
 
 CASH = 1010
@@ -48,6 +52,17 @@ RECOVERIES = 4210
 GOODWILL_EXPENSE = 5110
 CREDIT_LOSS = 5210
 FRAUD_LOSS = 5220
+# The lender's own, which only manual entries move.
+OTHER_ASSETS = 1910
+BORROWINGS = 2110
+PAYABLES = 2410
+CLEARING = 2910
+EQUITY = 3110
+RETAINED_EARNINGS = 3210
+OTHER_INCOME = 4310
+OPERATING_EXPENSE = 5310
+BANK_CHARGES = 5320
+INTEREST_EXPENSE = 5330
 
 NAMES = {
     CASH: "cash",
@@ -67,4 +82,36 @@ NAMES = {
     GOODWILL_EXPENSE: "goodwill-expense",
     CREDIT_LOSS: "credit-loss",
     FRAUD_LOSS: "fraud-loss",
+    OTHER_ASSETS: "other-assets",
+    BORROWINGS: "borrowings",
+    PAYABLES: "payables",
+    CLEARING: "clearing",
+    EQUITY: "equity",
+    RETAINED_EARNINGS: "retained-earnings",
+    OTHER_INCOME: "other-income",
+    OPERATING_EXPENSE: "operating-expense",
+    BANK_CHARGES: "bank-charges",
+    INTEREST_EXPENSE: "interest-expense",
 }
+MANUAL = frozenset(
+    (
+        CASH,
+        FEE_INCOME,
+        PENALTY_INCOME,
+        RECOVERIES,
+        GOODWILL_EXPENSE,
+        CREDIT_LOSS,
+        FRAUD_LOSS,
+        OTHER_ASSETS,
+        BORROWINGS,
+        PAYABLES,
+        CLEARING,
+        EQUITY,
+        RETAINED_EARNINGS,
+        OTHER_INCOME,
+        OPERATING_EXPENSE,
+        BANK_CHARGES,
+        INTEREST_EXPENSE,
+    )
+)
+"""Accounts that a manual entry may touch: cash, the lender's own, and what no state of a loan explains."""

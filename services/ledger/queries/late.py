@@ -14,7 +14,7 @@ LISTED_MAX = 1_000
 _LATE = """
 WITH changed AS (
     SELECT partition, loan, "offset", min(effective_date) AS since FROM posting
-    WHERE booking_date >= $1 AND booking_date <= $2 AND effective_date < $1 AND effective_date <= $3 AND loan >= 0
+    WHERE booking_date >= $1 AND booking_date <= $2 AND effective_date < $1 AND effective_date <= $3 AND loan >= -1
     GROUP BY partition, loan, "offset"
 )
 SELECT l.loan_id, e.partition, e."offset", e.event_id, e.effective_date, e.booking_date, e.record,

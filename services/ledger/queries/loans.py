@@ -30,7 +30,8 @@ class Stored:
 
 _PARTITIONS = "SELECT count(*) FROM position"
 _POSITION = "SELECT open_date, resume_loan FROM position WHERE partition = $1"
-_STATE = "SELECT state FROM loan WHERE partition = $1 AND loan_id = $2 AND loan >= 0"
+# A loan, or the general ledger (GENERAL_NUMBER).
+_STATE = "SELECT state FROM loan WHERE partition = $1 AND loan_id = $2 AND loan >= -1"
 # A loan's accepted events in the order in which they were folded: a released or retried one on its booking date.
 HISTORY = """
 SELECT "offset", event_id, effective_date, booking_date, record FROM event
