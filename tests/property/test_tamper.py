@@ -122,8 +122,8 @@ def closed_to(end: date) -> dict[str, Any]:
 
 
 def told_later(log: list[Record], made: Recomputed) -> list[Record]:
-    """Manual entries, two periods closed, releases of half of what is parked, a retry and a replacement of what is dead,
-    and another closing."""
+    """Two periods closed, manual entries between, releases of half of what is parked, a retry and a replacement of what
+    is dead, and another closing."""
     start = log[-1].offset + 1
     loan_id = next(one for _, (one, *_) in sorted(made.states.items(), reverse=True) if one not in made.parked_loans)
     data: list[tuple[str, str, Any]] = [("ledger.PeriodClosed.v1", "book", closed_to(FIRST + timedelta(days=9)))]
