@@ -4,7 +4,7 @@ from typing import Final
 
 from shared.access import Matrix, Role
 
-_EVERYONE: Final[tuple[Role, ...]] = ("officer", "teller", "operator", "auditor")
+_EVERYONE: Final[tuple[Role, ...]] = ("officer", "teller", "operator", "auditor", "accountant")
 
 MATRIX: Final[Matrix] = {
     # method, route                                                roles
@@ -39,9 +39,16 @@ MATRIX: Final[Matrix] = {
     ("GET", "/v1/loans/{loan_id}/schedule"): _EVERYONE,
     ("GET", "/v1/loans/{loan_id}/entries"): _EVERYONE,
     ("GET", "/v1/loans/{loan_id}/balances"): _EVERYONE,
-    ("GET", "/v1/trial-balance"): ("operator", "auditor"),
-    ("GET", "/v1/movements"): ("operator", "auditor"),
-    ("GET", "/v1/income-statement"): ("operator", "auditor"),
+    ("GET", "/v1/trial-balance"): ("operator", "auditor", "accountant"),
+    ("GET", "/v1/movements"): ("operator", "auditor", "accountant"),
+    ("GET", "/v1/income-statement"): ("operator", "auditor", "accountant"),
+    ("POST", "/v1/entries"): ("accountant",),
+    ("GET", "/v1/entries"): ("auditor", "accountant", "approver"),
+    ("POST", "/v1/entries/{entry_id}/approval"): ("accountant", "approver"),  # never who proposed it
+    ("POST", "/v1/entries/{entry_id}/decline"): ("accountant", "approver"),
+    ("POST", "/v1/entries/{entry_id}/reversal"): ("accountant",),
+    ("GET", "/v1/periods"): ("operator", "auditor", "accountant", "approver"),
+    ("POST", "/v1/periods/{period}/close"): ("accountant",),
     ("GET", "/v1/loans/{loan_id}/proof"): _EVERYONE,
     ("GET", "/v1/checkpoints"): _EVERYONE,
     ("GET", "/v1/checkpoints/{partition}"): _EVERYONE,

@@ -13,6 +13,7 @@ from services.ledger.queries.loans import (
     posting,
     schedule_view,
 )
+from services.ledger.queries.periods import BooksBehind, BooksUnbalanced, closing_report, periods_view
 from services.ledger.queries.previews import preview
 from services.ledger.queries.reports import By, income_statement, movements, trial_balance
 from services.ledger.queries.schedules import schedule_of_terms
@@ -31,12 +32,15 @@ __all__ = [
     "HISTORY",
     "Account",
     "AsOfAhead",
+    "BooksBehind",
+    "BooksUnbalanced",
     "By",
     "DatesDiffer",
     "NoPayoff",
     "PeriodReversed",
     "account",
     "balances_view",
+    "closing_report",
     "dead_letters_view",
     "delinquency_view",
     "entries_view",
@@ -50,6 +54,7 @@ __all__ = [
     "movements",
     "parked_view",
     "payoff_view",
+    "periods_view",
     "posting",
     "preview",
     "schedule_of_terms",
