@@ -12,13 +12,14 @@ from tests.integration.api.client import Client, rule
 
 pytestmark = pytest.mark.servers
 
-# Written by hand, on purpose: o officer, t teller, p operator, a auditor; * without a token. No other role gets in.
+# Written by hand, on purpose: o officer, t teller, p operator, a auditor, c accountant, v approver; * without a token.
+# No other role gets in.
 WHO_MAY = {
     "GET /healthz": "*",
     "GET /readyz": "*",
     "GET /metrics": "*",
     "GET /openapi.json": "*",
-    "GET /v1/book": "otpa",
+    "GET /v1/book": "otpac",
     "POST /v1/book": "p",
     "POST /v1/book/closings": "p",
     "POST /v1/loans": "o",
@@ -41,34 +42,41 @@ WHO_MAY = {
     "POST /v1/loans/{loan_id}/pauses": "o",
     "POST /v1/loans/{loan_id}/resumption": "o",
     "POST /v1/loans/{loan_id}/events/{event_id}/undoing": "o",
-    "GET /v1/loans/{loan_id}/payoff": "otpa",
-    "GET /v1/loans/{loan_id}/statement": "otpa",
-    "GET /v1/loans/{loan_id}/delinquency": "otpa",
-    "POST /v1/schedules": "otpa",
-    "GET /v1/loans/{loan_id}": "otpa",
-    "GET /v1/loans/{loan_id}/schedule": "otpa",
-    "GET /v1/loans/{loan_id}/entries": "otpa",
-    "GET /v1/loans/{loan_id}/balances": "otpa",
-    "GET /v1/trial-balance": "pa",
-    "GET /v1/movements": "pa",
-    "GET /v1/income-statement": "pa",
-    "GET /v1/loans/{loan_id}/proof": "otpa",
-    "GET /v1/checkpoints": "otpa",
-    "GET /v1/checkpoints/{partition}": "otpa",
+    "GET /v1/loans/{loan_id}/payoff": "otpac",
+    "GET /v1/loans/{loan_id}/statement": "otpac",
+    "GET /v1/loans/{loan_id}/delinquency": "otpac",
+    "POST /v1/schedules": "otpac",
+    "GET /v1/loans/{loan_id}": "otpac",
+    "GET /v1/loans/{loan_id}/schedule": "otpac",
+    "GET /v1/loans/{loan_id}/entries": "otpac",
+    "GET /v1/loans/{loan_id}/balances": "otpac",
+    "GET /v1/trial-balance": "pac",
+    "GET /v1/movements": "pac",
+    "GET /v1/income-statement": "pac",
+    "POST /v1/entries": "c",
+    "GET /v1/entries": "acv",
+    "POST /v1/entries/{entry_id}/approval": "cv",
+    "POST /v1/entries/{entry_id}/decline": "cv",
+    "POST /v1/entries/{entry_id}/reversal": "c",
+    "GET /v1/periods": "pacv",
+    "POST /v1/periods/{period}/close": "c",
+    "GET /v1/loans/{loan_id}/proof": "otpac",
+    "GET /v1/checkpoints": "otpac",
+    "GET /v1/checkpoints/{partition}": "otpac",
     "GET /v1/parked": "pa",
     "POST /v1/parked/{loan_id}/release": "p",
     "GET /v1/dead-letters": "pa",
     "POST /v1/dead-letters/{partition}/{offset}/retry": "p",
 }
-LETTER = {"officer": "o", "teller": "t", "operator": "p", "auditor": "a"}
+LETTER = {"officer": "o", "teller": "t", "operator": "p", "auditor": "a", "accountant": "c", "approver": "v"}
 
 
 async def test_every_route_lets_in_the_roles_that_it_names_and_nobody_else(client: Client) -> None:
     differences = []
     for route, letters in WHO_MAY.items():
         method, path = route.split()
-        ids = dict.fromkeys(("payment_id", "charge_id", "event_id"), new_event_id())
-        at = path.format(loan_id="loan-1", partition=0, offset=0, **ids)
+        ids = dict.fromkeys(("payment_id", "charge_id", "event_id", "entry_id"), new_event_id())
+        at = path.format(loan_id="loan-1", partition=0, offset=0, period="2024-01", **ids)
         for role in (None, "nobody", *sorted(ROLES)):
             answer = await client.send(role, method, at, {} if method == "POST" else None)
             if letters == "*":
