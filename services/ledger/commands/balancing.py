@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.ledger.commands.checks import positive
-from services.ledger.commands.model import EntryUnbalanced, SameAccount
+from services.ledger.commands.model import ControlAccount, EntryUnbalanced, SameAccount, UnknownAccount
+from services.ledger.engine.accounts import MANUAL, NAMES
+from services.ledger.engine.entries import NUMBERS
 from shared.events.entries import EntryLine
 from shared.money import decimal_text
 
@@ -22,12 +24,15 @@ class StatedLine:
 
 def paired(lines: Sequence[StatedLine]) -> tuple[EntryLine, ...]:
     """Pairs that say the same: in each currency debits meet credits in the order given, and an amount is split where it
-    meets a smaller one. Raises EntryUnbalanced with the difference, SameAccount, AmountZero and what shared.money
-    refuses."""
+    meets a smaller one. Raises EntryUnbalanced with the difference, SameAccount, UnknownAccount, ControlAccount,
+    AmountZero and what shared.money refuses, about the line as it was stated."""
     found: list[EntryLine] = []
     debits: dict[str, deque[tuple[str, int]]] = {}
     credits_: dict[str, deque[tuple[str, int]]] = {}
     for n, line in enumerate(lines):
+        for side, name in (("debit", line.debit), ("credit", line.credit)):
+            if name is not None:
+                require_manual(name, f"lines/{n}/{side}")
         amount = positive(line.amount, line.currency, f"lines/{n}/amount")
         if line.debit is not None and line.credit is not None:
             found.append(_pair(line.debit, line.credit, amount, line.currency))
@@ -39,6 +44,14 @@ def paired(lines: Sequence[StatedLine]) -> tuple[EntryLine, ...]:
     for code in sorted(debits.keys() | credits_.keys()):
         found += _matched(debits.get(code, deque()), credits_.get(code, deque()), code)
     return tuple(found)
+
+
+def require_manual(name: str, field: str) -> None:
+    """Refuse what is no account, or none that is moved by hand (UnknownAccount, ControlAccount)."""
+    if NUMBERS.get(name) in MANUAL:
+        return
+    kind = ControlAccount if name in NUMBERS else UnknownAccount
+    raise kind(f"{name} is none of {', '.join(sorted(NAMES[account] for account in MANUAL))}.", field=field)
 
 
 def _matched(debits: deque[tuple[str, int]], credits_: deque[tuple[str, int]], code: str) -> list[EntryLine]:

@@ -6,10 +6,9 @@ from datetime import date, timedelta
 from typing import assert_never
 
 from services.ledger.commands import model
+from services.ledger.commands.balancing import require_manual
 from services.ledger.commands.checks import Stamp, positive, require_open, stated
 from services.ledger.commands.state import Guards, ManualEntry
-from services.ledger.engine.accounts import MANUAL, NAMES
-from services.ledger.engine.entries import NUMBERS
 from shared.calendar import days_in_month
 from shared.events.entries import (
     ApprovedEntry,
@@ -134,18 +133,11 @@ def _mark_reversed(entry_id: str, by: str | None, guards: Guards) -> None:
 
 
 def _require_bookable(line: EntryLine, at: str) -> None:
-    for side, name in (("debit", line.debit), ("credit", line.credit)):
-        if name not in NUMBERS:
-            raise model.UnknownAccount(f"{name!r} is none of {_named(MANUAL)}.", field=f"{at}/{side}")
-        if NUMBERS[name] not in MANUAL:
-            raise model.ControlAccount(f"{name} is none of {_named(MANUAL)}.", field=f"{at}/{side}")
+    require_manual(line.debit, f"{at}/debit")
+    require_manual(line.credit, f"{at}/credit")
     if line.debit == line.credit:
         raise model.SameAccount(f"{line.debit} stands on both sides.", field=f"{at}/credit")
     positive(line.amount, line.currency, f"{at}/amount")
-
-
-def _named(accounts: frozenset[int]) -> str:
-    return ", ".join(sorted(NAMES[account] for account in accounts))
 
 
 def _require_open_period(value_date: date, guards: Guards) -> None:
