@@ -1,9 +1,9 @@
 -- Accounting periods that were closed, each on every partition: what is booked after the close counts in a later one.
 CREATE TABLE closed_period (
     partition  smallint NOT NULL,
-    period_end date     NOT NULL,        -- its last date
     "offset"   bigint   NOT NULL,        -- of its PeriodClosed
-    PRIMARY KEY (partition, period_end)
+    period_end date     NOT NULL,        -- its last date
+    PRIMARY KEY (partition, "offset")
 );
 
 -- The first date of the periods that were open when it was booked. The date on which a posting counts in reports of

@@ -139,7 +139,7 @@ TABLES: Mapping[str, Table] = {
         (_PARTITION, _OFFSET, Column("event_id", "uuid"), Column("record", "bytes")), ("partition", "offset")
     ),
     "outbox": Table((_PARTITION, Column("sequence", "big"), Column("messages", "bytes")), ("partition", "sequence")),
-    "closed_period": Table((_PARTITION, Column("period_end", "date"), _OFFSET), ("partition", "period_end")),
+    "closed_period": Table((_PARTITION, _OFFSET, Column("period_end", "date")), ("partition", "offset")),
 }
 GROUP_AS_OF = "of an accrual group, the end of the transaction that changed it last: no replay recomputes it"
 """Why `loan.as_of` is not watched in rows of accrual groups."""

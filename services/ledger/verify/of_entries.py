@@ -59,10 +59,9 @@ def postings_are_in_open_periods(books: Books) -> Iterator[Finding]:
         if not last < end < event.booked:
             yield Finding("event", books.at(event.offset), f"a period was closed up to {end}, after {last}")
         last = end
-    rows = {(row["period_end"], row["offset"]) for row in books.tables.periods}
-    for end, _offset in sorted(rows ^ {(end, event.offset) for event, end in closes}):
-        key = {"partition": books.partition, "period_end": end.isoformat()}
-        yield Finding("closed_period", key, "the row is not what an event closed")
+    rows = {(row["offset"], row["period_end"]) for row in books.tables.periods}
+    for offset, _end in sorted(rows ^ {(event.offset, end) for event, end in closes}):
+        yield Finding("closed_period", books.at(offset), "the row is not what an event closed")
     periods = [(event.booked, event.offset, end + timedelta(days=1)) for event, end in closes]
     for posting in books.tables.postings:
         least, most = _bounds(periods, posting)

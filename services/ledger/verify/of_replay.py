@@ -184,9 +184,9 @@ def _sides(books: Books, replayed: Recomputed) -> Iterator[tuple[str, Sides]]:
     conflicts = {(row["offset"],): (str(row["event_id"]),) for row in tables.conflicts}
     wanted = {(offset,): (event_id,) for offset, event_id in replayed.conflicts.items()}
     yield "conflict", (conflicts, wanted, ("offset",), ("event_id",))
-    periods = {(row["period_end"],): (row["offset"],) for row in tables.periods}
-    wanted = {(end,): (offset,) for end, offset in replayed.periods.items()}
-    yield "closed_period", (periods, wanted, ("period_end",), ("offset",))
+    periods = {(row["offset"],): (row["period_end"],) for row in tables.periods}
+    wanted = {(offset,): (end,) for end, offset in replayed.periods.items()}
+    yield "closed_period", (periods, wanted, ("offset",), ("period_end",))
 
 
 _POSTING = ("debit", "credit", "amount", "currency", "effective_date", "booking_date", "open_from")

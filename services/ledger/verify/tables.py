@@ -38,7 +38,7 @@ _QUERIES = {
     "dead_letter": 'SELECT * FROM dead_letter WHERE partition = $1 ORDER BY "offset"',
     "conflict": 'SELECT * FROM conflict WHERE partition = $1 ORDER BY "offset"',
     "outbox": "SELECT * FROM outbox WHERE partition = $1 ORDER BY sequence",
-    "closed_period": "SELECT * FROM closed_period WHERE partition = $1 ORDER BY period_end",
+    "closed_period": 'SELECT * FROM closed_period WHERE partition = $1 ORDER BY "offset"',
 }
 _FIELDS = {
     "event": "events",
