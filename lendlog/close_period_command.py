@@ -9,7 +9,7 @@ from lendlog.books import AsJson, emit, recording
 from lendlog.entry_command import By
 from lendlog.signals import run_to_end
 from lendlog.tables import table
-from services.ledger.closing import before_close
+from services.ledger.before_close import before_close
 from services.ledger.commands import ClosePeriod
 from services.ledger.periods import Period, period_named
 from shared.events.envelope import new_event_id

@@ -166,7 +166,10 @@ class Book:
         move(loan, self.open_day, self.groups, self.rows.groups)
         if was_waiting or loan.waiting:
             self.rows.suspense.add(loan.loan_id)
-        self._book(loan, lines, event, origin, "ledger.EntryPosted.v1")
+        if type(event) in _ENTRIES:
+            self._keep(loan, lines, origin)  # no figure of a loan moves, so that no reader has to hear of it
+        else:
+            self._book(loan, lines, event, origin, "ledger.EntryPosted.v1")
         self._accept(origin, loan.number, _date(origin.effective), _date(self.open_day))
 
     def _accept(self, origin: Origin, number: int | None, effective: date, booked: date) -> None:
@@ -242,6 +245,16 @@ class Book:
         """Postings, the changed loan and the derived event of one entry. `figures_on`: the date on which the account is
         told, after a closing the one that opens, since what fell due on the closed one is past due then."""
         assert self.open_day is not None
+        self._keep(loan, lines, origin)
+        day = self.open_day if figures_on is None else figures_on
+        figures = messages.account(loan, day)
+        self.rows.figures[loan.loan_id] = (loan, figures, day)
+        self.messages.append(
+            messages.entry(loan, figures, lines, cause, self.open_day, self.partition, self.topics, derived)
+        )
+
+    def _keep(self, loan: Loan, lines: Journal, origin: Origin) -> None:
+        """Postings, and the loan as changed by this record."""
         loan.as_of = self.at
         rows = self.rows
         rows.loans[loan.loan_id] = loan
@@ -249,14 +262,6 @@ class Book:
             rows.due.setdefault(loan.due[loan.fallen], {})[loan.number] = loan
         if lines:
             self._post(loan.number, lines, origin.offset)
-        if loan.number < 0:
-            return  # the general ledger has no figures, and no borrower whose services would read of it
-        day = self.open_day if figures_on is None else figures_on
-        figures = messages.account(loan, day)
-        rows.figures[loan.loan_id] = (loan, figures, day)
-        self.messages.append(
-            messages.entry(loan, figures, lines, cause, self.open_day, self.partition, self.topics, derived)
-        )
 
     def _post(self, number: int, lines: Journal, offset: int) -> None:
         booked, partition, add = _date(self.open_day or 0), self.partition, self.rows.postings.append

@@ -10,7 +10,7 @@ from services.ledger import queries
 from services.ledger.api.bodies import Reference
 from services.ledger.api.reading import After, unknown, wait_for
 from services.ledger.api.serving import Calling, accepted, record
-from services.ledger.closing import before_close
+from services.ledger.before_close import before_close
 from services.ledger.commands import (
     ApproveEntry,
     ClosePeriod,

@@ -239,8 +239,9 @@ def test_an_entry_of_a_loan_moves_no_balance_that_the_loans_state_explains() -> 
     agreed = event("x", "L1", {"borrower_id": "B1", "product": "p@1", "terms": contract})
     paid = event("x", "L1", {"amount": "1000.00", "currency": "CZK"})
     log.tell(agreed | {"type": "origination.LoanContracted.v1"}, paid | {"type": "origination.LoanDisbursed.v1"})
-    state = canonical_state(log.books.hosted.book.loans["L1"])
+    state, told = canonical_state(log.books.hosted.book.loans["L1"]), list(log.books.messages)
     log.tell(*entry("L1", FIRST, LINES[0]))
+    assert log.books.messages == told, "a promise of payment would take the cash for the borrower's"
     assert canonical_state(log.books.hosted.book.loans["L1"]) == state
     log.tell(event("PaymentReceived", "L1", {"amount": "10.00", "currency": "CZK"}, effective=FIRST))
     log.tell(event("ChargeLevied", "L1", {"part": "fee", "name": "visit", "amount": "5.00", "currency": "CZK",
