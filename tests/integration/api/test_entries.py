@@ -17,6 +17,7 @@ from lendlog.cli import build
 from services.ledger import queries
 from services.ledger.commands import LedgerCommands, model
 from services.ledger.digest import digest_of
+from services.ledger.explanation import why_entry
 from services.ledger.queries.reports import income_document, movements_document, movements_of, trial_balance_document
 from services.ledger.queries.tallies import tally
 from services.ledger.replay import replay_ledger
@@ -237,6 +238,11 @@ async def the_books_agree(place: Place, january: list[Any]) -> None:
         told = await queries.movements(books, opens=opens, closes=closes, by="accounting")
         assert told["currencies"] == movements_document(found)
         await audited(place, books)
+        (at, booked) = await books.fetchrow('SELECT partition, max("offset") FROM posting WHERE loan = -1 GROUP BY 1')
+        why = await why_entry(books, at, booked, None)
+        assert why is not None
+        assert (why["loan_id"], why["event"]["data"]["checker"], len(why["postings"])) == ("general-ledger", "bob", 2)
+        assert "no state of a loan explains" in why["rule"]
     finally:
         await books.close()
 

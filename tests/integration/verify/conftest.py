@@ -95,10 +95,14 @@ def event(kind: str, subject: str, data: dict[str, Any], partition: int, **attri
 
 
 def accountants() -> list[Produced]:
-    """A period closed, an entry that two people made, one that was declined."""
+    """A period closed, payments that come too late for it, an entry that two people made, one that was declined."""
     home = partition_for(b"general-ledger", PARTITIONS)
     closed = event("ledger.PeriodClosed.v1", "book", {"period_end": "2025-01-31", "closed_by": "ann"}, 0)
     out = [Produced(partition, closed.key, closed.value) for partition in range(PARTITIONS)]
+    for n in range(4):
+        late, money = f"late-{n}", {"amount": "7.00", "currency": "CZK"}
+        at = partition_for(late.encode(), PARTITIONS)
+        out.append(event("ledger.PaymentReceived.v1", late, money, at, effectivedate="2025-01-20"))
     line = {"debit": "bank-charges", "credit": "cash", "amount": "12.50", "currency": "EUR"}
     for decision, about in (("Approved", {"lines": [line]}), ("Declined", {})):
         entry_id, said = str(uuid.uuid4()), {"reason": "bank statement", "maker": "ann"}
