@@ -17,7 +17,7 @@ from shared.events.envelope import new_event_id
 
 def command(
     period: Annotated[str, typer.Argument(metavar="YYYY-MM", help="The month, whose last date has been closed.")],
-    by: By,
+    by: By = "the command line",
     as_json: AsJson = False,
 ) -> None:
     """Close an accounting period: what is booked from now on counts in a later one. Tells what is still open."""

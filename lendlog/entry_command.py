@@ -54,8 +54,8 @@ def propose(
     ]
 
     async def make(desk: Desk) -> Command:
-        if loan is not None and await queries.balances_view(desk.books, loan) is None:
-            raise MissingPrecondition(f"The books hold no loan {loan}.")
+        if loan is not None and not await queries.has_contract(desk.books, loan):
+            raise MissingPrecondition(f"The books hold no contract of a loan {loan}.")
         on = value_date.date() if value_date else await desk.commands.open_date()
         if on is None:
             raise BookNotOpen("Open the book on its first business date.")

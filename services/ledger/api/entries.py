@@ -82,7 +82,7 @@ async def propose_entry(call: Calling, body: NewEntry) -> JSONResponse:
     lines = paired([StatedLine(line.debit, line.credit, line.amount, line.currency) for line in body.lines])
     if body.loan_id is not None:
         async with call.services.ledger.acquire() as connection:
-            if await queries.balances_view(connection, body.loan_id) is None:
+            if not await queries.has_contract(connection, body.loan_id):
                 raise unknown(body.loan_id)
     subject = body.loan_id or GENERAL_LEDGER
     command = ProposeEntry(

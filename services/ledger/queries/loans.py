@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, STATUS, Loan, decode_loan, iso
+from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, STATUS, UNKNOWN, Loan, decode_loan, iso
 from services.ledger.engine.accounts import NAMES
 from services.ledger.engine.folding import fold
 from services.ledger.queries.aside import parked_rows
@@ -65,6 +65,12 @@ async def find(connection: Any, loan_id: str) -> Stored | None:
         decode_loan(state) if state is not None else None,
         parked,
     )
+
+
+async def has_contract(connection: Any, loan_id: str) -> bool:
+    """Whether the books hold the loan, and not only money that waits for it."""
+    stored = await find(connection, loan_id)
+    return stored is not None and stored.state is not None and stored.state.status != UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
