@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trial-balance": ("lendlog.trial_balance_command", "Show debits and credits of the whole book."),
     "movements": ("lendlog.movements_command", "Show what each account moved by between two dates."),
     "income-statement": ("lendlog.income_statement_command", "Show income and expenses between two dates."),
+    "entry": ("lendlog.entry_command", "Propose manual entries, and decide on those of others."),
+    "close-period": ("lendlog.close_period_command", "Close an accounting period."),
     "portfolio": ("lendlog.portfolio_command", "Show portfolio at risk, classes and concentration."),
     "contact": ("lendlog.contact_command", "Ask the contact gate."),
     "why": ("lendlog.why_command", "Explain an entry, an alert, a level, a case or a decision."),

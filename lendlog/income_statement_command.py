@@ -5,20 +5,21 @@ from typing import Any
 
 from lendlog.books import AsJson, emit
 from lendlog.tables import table
-from lendlog.two_dates import By, Effective, From, Known, To, head, late_lines, of_period
+from lendlog.two_dates import By, Effective, From, Known, Named, To, head, late, late_lines, of_period
 from services.ledger import queries
 
 
 def command(
-    opens: From,
-    to: To,
-    by: By = "booking",
+    period: Named = None,
+    opens: From = None,
+    to: To = None,
+    by: By = None,
     known: Known = None,
     effective: Effective = None,
     as_json: AsJson = False,
 ) -> None:
     """Show income, expenses and the result of a period by currency, and the late facts among them."""
-    document = of_period(queries.income_statement, opens, to, by, known, effective)
+    document = of_period(queries.income_statement, period, opens, to, by, known, effective)
     emit(document, _lines(document), as_json=as_json)
 
 
@@ -29,5 +30,5 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
             yield ""
             yield f"{code} {kind}: {one[f'total_{kind}']}"
             yield from table(one[kind], ("code", "account", "amount", "late"))
-        yield f"{code} result: {one['result']}"
+        yield f"{code} result: {one['result']}, of which {late(document)}: {one['late_result']}"
     yield from late_lines(document)

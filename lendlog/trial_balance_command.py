@@ -11,13 +11,17 @@ from lendlog.books import AsJson, emit, reading
 from lendlog.loan_reading import SIDES
 from lendlog.signals import run_to_end
 from lendlog.tables import table
-from lendlog.two_dates import AsOf, Known, day, head
+from lendlog.two_dates import AsOf, Known, Named, day, head
 from services.ledger import queries
+from services.ledger.periods import PeriodNotNamed, period_named
 
 
-def command(as_of: AsOf = None, known: Known = None, as_json: AsJson = False) -> None:
+def command(as_of: AsOf = None, known: Known = None, period: Named = None, as_json: AsJson = False) -> None:
     """Show debits, credits and balance of every account by currency; exit code 1 if they don't balance."""
-    document = run_to_end(_trial_balance(day(as_of), day(known)))
+    if period is not None and as_of is not None:
+        raise PeriodNotNamed("A period has value dates of its own: leave --as-of out.")
+    through = period_named(period).last if period is not None else None
+    document = run_to_end(_trial_balance(day(as_of), day(known), through))
     emit(document, _lines(document), as_json=as_json)
     if not balances(document):
         raise typer.Exit(1)
@@ -28,9 +32,9 @@ def balances(document: dict[str, Any]) -> bool:
     return not any(Decimal(one["difference"]) for one in document["currencies"].values())
 
 
-async def _trial_balance(effective: date | None, known: date | None) -> dict[str, Any]:
+async def _trial_balance(effective: date | None, known: date | None, through: date | None) -> dict[str, Any]:
     async with reading() as (_, connection):
-        return await queries.trial_balance(connection, known=known, effective=effective)
+        return await queries.trial_balance(connection, known=known, effective=effective, through=through)
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:

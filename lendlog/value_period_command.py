@@ -10,8 +10,9 @@ from lendlog.books import AsJson, emit, reading, recording
 from lendlog.signals import run_to_end
 from lendlog.tables import table
 from services.ledger.commands import Recorded, ValueLoan
+from services.ledger.periods import period_named
 from services.ledger.valuation.policy import policy_on
-from services.ledger.valuation.running import period_end, value_period
+from services.ledger.valuation.running import value_period
 from shared.settings import ServiceSettings
 
 COLUMNS = (
@@ -43,7 +44,7 @@ def command(
 
 
 async def _value(period: str, *, preview: bool) -> dict[str, Any]:
-    end = period_end(period)
+    end = period_named(period).last
     policy = policy_on(ServiceSettings().valuation_policy, end)
     if preview:
         async with reading() as (_, connection):

@@ -22,11 +22,12 @@ Role = Literal[
     "accountant",
     "operator",
     "auditor",
+    "accountant",
     "service",
     "applicant",
 ]
 """officer: agrees and pays out loans, takes payments back.
-approver: the second person of a maker-checker pair; decides on what an officer prepared.
+approver: the second person of a maker-checker pair; decides on what an officer or accountant prepared.
 teller: records payments.
 risk: watches alerts and what becomes of them.
 collector: works the cases of borrowers in arrears.
@@ -34,6 +35,7 @@ supervisor: leads the collectors; hands out cases, approves what a collector may
 accountant: keeps the books beside the loans; values them at a period end.
 operator: runs the platform (opening and closing dates, parked loans, dead letters).
 auditor: reads everything, changes nothing.
+accountant: proposes manual entries, decides on those of others, closes accounting periods.
 service: another service of the platform.
 applicant: the borrower; bound to one borrower id, and shown nothing of another's."""
 ROLES: frozenset[Role] = frozenset(get_args(Role))

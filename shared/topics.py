@@ -12,6 +12,7 @@ from shared.events import (
     applications,
     checkpoints,
     collections,
+    entries,
     inbox,
     ledger,
     monitoring,
@@ -55,6 +56,10 @@ LifecycleEvent = Annotated[
     | servicing.DelinquencyResumed
     | servicing.EventUndone
     | valuation.LoanValued
+    | entries.JournalEntryProposed
+    | entries.JournalEntryApproved
+    | entries.JournalEntryDeclined
+    | entries.PeriodClosed
     | collections.PlanAgreed,
     Field(discriminator="type"),
 ]
@@ -90,7 +95,7 @@ def _written_by(service: str, *events: type[Envelope]) -> dict[type[Envelope] | 
 
 LIFECYCLE = Topic(
     name="loans.lifecycle.v1",
-    key="loan id (or `book`)",
+    key="loan id (or `book`, or `general-ledger`)",
     writers=_written_by("origination", origination.LoanContracted, origination.LoanDisbursed)
     | _written_by(
         "ledger",
@@ -117,6 +122,10 @@ LIFECYCLE = Topic(
         servicing.DelinquencyResumed,
         servicing.EventUndone,
         valuation.LoanValued,
+        entries.JournalEntryProposed,
+        entries.JournalEntryApproved,
+        entries.JournalEntryDeclined,
+        entries.PeriodClosed,
     )
     | _written_by("collections", collections.PlanAgreed),
     readers=("ledger",),

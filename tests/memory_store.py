@@ -6,12 +6,21 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from services.ledger.book import Book, Rows
 from services.ledger.digest import Digest, Line
-from services.ledger.engine.account import AccrualGroup, Loan, decode_group, decode_loan, encode_loan, group_id
+from services.ledger.engine.account import (
+    GENERAL_NUMBER,
+    AccrualGroup,
+    Loan,
+    decode_group,
+    decode_loan,
+    decode_state,
+    encode_loan,
+    group_id,
+)
 from shared.merkle import record_of
 from shared.money import code_of
 from shared.streams.ports import FencedError, Message
@@ -27,6 +36,7 @@ class MemoryStore:
         self.row = Position(partition, 0, 0, None, None, None, 0, b"", 0, None)
         self.events: dict[str, tuple[int, int | None, date, bytes]] = {}
         self.postings: dict[tuple[int, int, int], tuple[Any, ...]] = {}
+        self.periods: dict[date, int] = {}
         self.states: dict[int, tuple[str, bytes]] = {}
         self.parked: dict[str, Parked] = {}
         self.held: dict[int, Held] = {}
@@ -68,11 +78,13 @@ class MemoryStore:
         ids = {event[0]: event_id for event_id, event in self.events.items()}
         lines: dict[int, list[Line]] = {}
         for (loan, offset, _), row in sorted(self.postings.items()):
-            _, _, amount, effective, booking, _, debit, credit, currency, _ = row
-            lines.setdefault(loan, []).append(Line(ids[offset], debit, credit, amount, currency, effective, booking))
+            _, _, amount, effective, booking, _, debit, credit, currency, _, since = row
+            line = Line(ids[offset], debit, credit, amount, currency, effective, booking, since)
+            lines.setdefault(loan, []).append(line)
         for number, (loan_id, state) in self.states.items():
-            digest.add(loan_id, (decode_loan if number >= 0 else decode_group)(state), lines.get(number, []))
+            digest.add(loan_id, decode_state(number, state), lines.get(number, []))
         digest.events = len(self.events)
+        digest.periods.extend(map(str, self.periods))
         digest.parked.extend(held.event_id for held in self.held.values())
         for leaf in self.dead.values():
             digest.add_dead(leaf)
@@ -80,11 +92,11 @@ class MemoryStore:
 
     def loans(self) -> list[Loan]:
         """Every loan's state."""
-        return [decode_loan(state) for number, (_, state) in self.states.items() if number >= 0]
+        return [decode_loan(state) for number, (_, state) in self.states.items() if number >= GENERAL_NUMBER]
 
     def groups(self) -> list[AccrualGroup]:
         """Every accrual group's state."""
-        return [decode_group(state) for number, (_, state) in sorted(self.states.items()) if number < 0]
+        return [decode_group(state) for number, (_, state) in sorted(self.states.items()) if number < GENERAL_NUMBER]
 
     def derived(self) -> list[bytes]:
         """Every message's value, in order."""
@@ -106,6 +118,10 @@ class MemoryTransaction:
     async def groups(self) -> list[AccrualGroup]:
         """The accrual groups."""
         return self.store.groups()
+
+    async def open_from(self) -> date:
+        """The first date of the periods that are open."""
+        return max((end + timedelta(days=1) for end in self.store.periods), default=date.min)
 
     async def due(self, through: int, day: int, after: int, limit: int) -> list[Loan]:
         """Loans due after `through` up to `day`, numbers above `after`, in order."""
@@ -150,7 +166,9 @@ class MemoryTransaction:
             group = book.groups[number]
             states[number] = (group_id(book.partition, group, code_of(group.currency)), encode_loan(group))
         self.steps += [lambda: store.events.update(events), lambda: store.states.update(states)]
-        self.steps += [lambda: store.postings.update(postings), lambda: self._aside(unit)]
+        periods = dict(rows.periods)
+        self.steps += [lambda: store.postings.update(postings), lambda: store.periods.update(periods)]
+        self.steps.append(lambda: self._aside(unit))
 
     def _aside(self, unit: Unit) -> None:
         store = self.store

@@ -5,15 +5,16 @@ What is not in memory is asked for by `needs` before an event is applied; the ho
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
 from services.ledger import messages
-from services.ledger.engine.account import INTEREST, UNKNOWN, AccrualGroup, Loan
+from services.ledger.engine.account import GENERAL_NUMBER, INTEREST, UNKNOWN, AccrualGroup, Loan
 from services.ledger.engine.accounts import ACCRUED_INTEREST, INTEREST_INCOME
 from services.ledger.engine.accrual import earn, leave, move
 from services.ledger.engine.claims import backdated_due, fall_due
+from services.ledger.engine.entries import entry_lines
 from services.ledger.engine.facts import Fact, PaymentFact
 from services.ledger.engine.folding import apply, begins_in_place, fold, in_place
 from services.ledger.engine.journal import Journal, JournalLine, difference
@@ -22,6 +23,13 @@ from services.ledger.fact_reading import fact_of, stored_facts, taken_back, with
 from services.ledger.reading import PlainPayment, read_to_fold
 from shared.errors import InvariantBroken
 from shared.events.collections import PlanAgreed
+from shared.events.entries import (
+    GENERAL_LEDGER,
+    JournalEntryApproved,
+    JournalEntryDeclined,
+    JournalEntryProposed,
+    PeriodClosed,
+)
 from shared.events.envelope import Attributes
 from shared.events.ledger import (
     BookOpened,
@@ -41,8 +49,11 @@ EventRow = tuple[int, str, int | None, date, date, bytes, int]
 """offset, event id, loan number, effective date, booking date, record, partition."""
 Figures = tuple[Loan, str, int]
 """A changed loan, its account as JSON, and the open date of the change: what a snapshot is made of."""
-PostingRow = tuple[int, int, int, date, date, int, int, int, int, int]
-"""loan, offset, amount, effective date, booking date, n, debit, credit, currency, partition."""
+PostingRow = tuple[int, int, int, date, date, int, int, int, int, int, date]
+"""loan, offset, amount, effective date, booking date, n, debit, credit, currency, partition, open from."""
+_ENTRIES = (JournalEntryApproved, JournalEntryProposed, JournalEntryDeclined)
+_NOTED = (*_ENTRIES, PlanAgreed)
+"""Kinds that concern a loan and are no facts of it: no fold of the loan knows of them."""
 
 
 @dataclass(slots=True)
@@ -57,6 +68,8 @@ class Rows:
     loans: dict[str, Loan] = field(default_factory=dict)
     groups: set[int] = field(default_factory=set)
     suspense: set[str] = field(default_factory=set)
+    periods: list[tuple[date, int]] = field(default_factory=list)
+    """Period ends that were closed, with the offset of the close."""
     figures: dict[str, Figures] = field(default_factory=dict)
     due: dict[int, dict[int, Loan]] = field(default_factory=dict)
     """Changed loans by next due date and number: what a later closing of the same transaction asks for."""
@@ -79,6 +92,8 @@ class Book:
         self.partition = partition
         self.topics = topics
         self.open_day: int | None = None
+        self.open_from = date.min
+        """The first date of the periods that are open; none was closed yet: the first of all dates."""
         self.loans: dict[str, Loan] = {}
         self.groups: dict[int, AccrualGroup] = {}
         self.histories: dict[str, list[Fact]] = {}
@@ -104,7 +119,7 @@ class Book:
         if kind is PlainPayment or kind is PaymentReceived:
             if loan.refolds and loan.must_refold(self._effective(event)):
                 return True
-        elif kind is LoanContracted or kind is PlanAgreed:
+        elif kind is LoanContracted or kind in _NOTED:
             return False
         elif kind is LoanValued:
             return not valued_in_place(loan, self._effective(event))
@@ -133,7 +148,9 @@ class Book:
         loan = self.loans.get(event.subject)
         if loan is None:
             messages.check_partition(event, self.partition, self.topics)
-            loan = Loan(origin.offset, event.subject)
+            loan = Loan(GENERAL_NUMBER if event.subject == GENERAL_LEDGER else origin.offset, event.subject)
+        if loan.number < 0 and not isinstance(event, _ENTRIES):
+            raise InvariantBroken(f"{event.type} for the general ledger, which is no loan")
         was_waiting = bool(loan.waiting)
         lines: Journal = []
         if type(event) is PlainPayment:
@@ -144,16 +161,19 @@ class Book:
             lines = self._add(loan, fact)
         elif taken_back(event) is not None:
             lines = self._take_back(loan, event)
-        elif not isinstance(event, PlanAgreed):
+        elif isinstance(event, _NOTED):
+            lines = self._note(loan, event, origin)
+        else:
             raise InvariantBroken(f"{event.type} concerns no single loan")
-        elif loan.status == UNKNOWN:
-            raise InvariantBroken("a plan for a loan that nothing is known of")
         loan = self.loans[event.subject]
         assert self.open_day is not None
         move(loan, self.open_day, self.groups, self.rows.groups)
         if was_waiting or loan.waiting:
             self.rows.suspense.add(loan.loan_id)
-        self._book(loan, lines, event, origin, "ledger.EntryPosted.v1")
+        if type(event) in _ENTRIES:
+            self._keep(loan, lines, origin)  # no figure of a loan moves, so that no reader has to hear of it
+        else:
+            self._book(loan, lines, event, origin, "ledger.EntryPosted.v1")
         self._accept(origin, loan.number, _date(origin.effective), _date(self.open_day))
 
     def _accept(self, origin: Origin, number: int | None, effective: date, booked: date) -> None:
@@ -175,6 +195,17 @@ class Book:
         if history is not None:
             history.append(fact)
         self.loans[loan_id] = loan
+        return lines
+
+    def _note(self, loan: Loan, event: Any, origin: Origin) -> Journal:
+        """What is booked for something that is no fact of the loan: an approved entry's lines, of all else nothing."""
+        assert self.open_day is not None
+        if loan.status == UNKNOWN and loan.number >= 0:
+            raise InvariantBroken(f"{event.type} for a loan that nothing is known of")
+        lines: Journal = []
+        if isinstance(event, JournalEntryApproved):
+            lines = entry_lines(event.data, origin.effective, today=self.open_day, open_from=self.open_from)
+        self.loans[loan.loan_id] = loan
         return lines
 
     def _take_back(self, loan: Loan, event: Any) -> Journal:
@@ -218,6 +249,16 @@ class Book:
         """Postings, the changed loan and the derived event of one entry. `figures_on`: the date on which the account is
         told, after a closing the one that opens, since what fell due on the closed one is past due then."""
         assert self.open_day is not None
+        self._keep(loan, lines, origin)
+        day = self.open_day if figures_on is None else figures_on
+        figures = messages.account(loan, day)
+        self.rows.figures[loan.loan_id] = (loan, figures, day)
+        self.messages.append(
+            messages.entry(loan, figures, lines, cause, self.open_day, self.partition, self.topics, derived)
+        )
+
+    def _keep(self, loan: Loan, lines: Journal, origin: Origin) -> None:
+        """Postings, and the loan as changed by this record."""
         loan.as_of = self.at
         rows = self.rows
         rows.loans[loan.loan_id] = loan
@@ -225,23 +266,18 @@ class Book:
             rows.due.setdefault(loan.due[loan.fallen], {})[loan.number] = loan
         if lines:
             self._post(loan.number, lines, origin.offset)
-        day = self.open_day if figures_on is None else figures_on
-        figures = messages.account(loan, day)
-        rows.figures[loan.loan_id] = (loan, figures, day)
-        self.messages.append(
-            messages.entry(loan, figures, lines, cause, self.open_day, self.partition, self.topics, derived)
-        )
 
     def _post(self, number: int, lines: Journal, offset: int) -> None:
         booked, partition, add = _date(self.open_day or 0), self.partition, self.rows.postings.append
+        since = self.open_from
         for n, line in enumerate(lines):
-            effective = _date(line.effective)
-            add((number, offset, line.amount, effective, booked, n, line.debit, line.credit, line.currency, partition))
+            value, debit, credit = _date(line.effective), line.debit, line.credit
+            add((number, offset, line.amount, value, booked, n, debit, credit, line.currency, partition, since))
 
     # Events of the whole partition --------------------------------------------------------------------------------
 
     def apply_to_book(self, event: Any, origin: Origin) -> None:
-        """Opening, releases and retries as such; a closing goes through `close` instead."""
+        """Opening, periods, releases and retries as such; a closing goes through `close` instead."""
         match event:
             case BookOpened():
                 if self.open_day is not None:
@@ -251,10 +287,23 @@ class Book:
                     self.messages.extend(messages.date_closed(event, day - 1, self.partition, self.topics))
             case ParkedLoanReleased() | DeadLetterRetried():
                 pass
+            case PeriodClosed():
+                self._close_period(event.data.period_end)
+                self.rows.periods.append((event.data.period_end, origin.offset))
             case _:
                 raise InvariantBroken(f"{event.type} does not concern the whole book")
         today = _date(self.open_day) if self.open_day else date.min
         self._accept(origin, None, today, today)
+
+    def _close_period(self, end: date) -> None:
+        """What is booked from here on counts in a later period. Periods close in order, once their dates have ended."""
+        if self.open_day is None:
+            raise InvariantBroken("the book is not open")
+        if end.toordinal() >= self.open_day:
+            raise InvariantBroken(f"a period that ends on {end}, while {date.fromordinal(self.open_day)} is open")
+        if end < self.open_from:
+            raise InvariantBroken(f"a period that ends on {end}, while all before {self.open_from} is closed")
+        self.open_from = end + timedelta(days=1)
 
     def check_closing(self, event: BusinessDateClosed) -> None:
         """A closing must be of the open date: every calendar day is one, none twice."""

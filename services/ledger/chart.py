@@ -20,7 +20,7 @@ from shared.errors import MissingPrecondition
 DEFAULT = Path(__file__).with_name("policies") / "chart-of-accounts.yaml"
 ASSET, LIABILITY, EQUITY, INCOME, EXPENSE = "asset", "liability", "equity", "income", "expense"
 ROLES = {name: number for number, name in NAMES.items()}
-_ALLOWED = {1: (ASSET,), 2: (LIABILITY,), 4: (INCOME, EXPENSE), 5: (INCOME, EXPENSE)}
+_ALLOWED = {1: (ASSET,), 2: (LIABILITY,), 3: (EQUITY,), 4: (INCOME, EXPENSE), 5: (INCOME, EXPENSE)}
 """Classes by a role's first digit: what reduces income may as well be an expense, and the other way round."""
 _OF_CASH = (ASSET, LIABILITY)
 """Money may go through a clearing account that the lender owes."""

@@ -1,8 +1,9 @@
 """What a digest of the books is (D10), over rows from a schema or from memory.
 
-SHA-256 over all loans (and accrual groups) sorted by id: each one's canonical state, then its postings in order with
-event id, accounts, amount and both dates; then the event ids in suspense and parked, and the dead records as SHA-256 of
-key and value, with multiplicity. No offset, row id or wall time is in it. Digests compare at equal partition count.
+SHA-256 over all loans (and accrual groups, and the general ledger) sorted by id: each one's canonical state, then its
+postings in order with event id, accounts, amount and both dates (and from when on periods were open, once one was
+closed); then the event ids in suspense and parked, the dead records as SHA-256 of key and value, with multiplicity, and
+closed periods. No offset, row id or wall time is in it. Digests compare at equal partition count.
 """
 
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from services.ledger.engine.account import AccrualGroup, Loan, decode_group, decode_loan
+from services.ledger.engine.account import AccrualGroup, Loan, decode_state
 from shared.merkle import record_of
 
 _encode = msgspec.json.Encoder().encode
@@ -29,6 +30,11 @@ class Line(NamedTuple):
     currency: int
     effective: date
     booking: date
+    open_from: date = date.min
+
+    def text(self) -> str:
+        """Field by field; what nothing was closed before is told as it was when no period could be."""
+        return "|".join(map(str, self[:-1] if self.open_from == date.min else self))
 
 
 def canonical_state(state: Loan | AccrualGroup) -> bytes:
@@ -45,27 +51,30 @@ class Digest:
     """Collects loans in any order; `result` gives the digest with its counts."""
 
     loans: dict[str, bytes] = field(default_factory=dict)
-    groups: int = 0
+    pseudo: int = 0
+    """Accrual groups, and the general ledger."""
     entries: int = 0
     postings: int = 0
     events: int = 0
     suspense: list[str] = field(default_factory=list)
     parked: list[str] = field(default_factory=list)
     dead: list[str] = field(default_factory=list)
+    periods: list[str] = field(default_factory=list)
+    """The ends of closed periods, each once a partition."""
 
     def add(self, loan_id: str, state: Loan | AccrualGroup, lines: Iterable[Line]) -> None:
-        """One loan or accrual group with its postings in order."""
+        """One loan, accrual group or the general ledger with its postings in order."""
         digest = sha256(canonical_state(state))
         last = None
         for line in lines:
-            digest.update(f"\n{'|'.join(map(str, line))}".encode())
+            digest.update(f"\n{line.text()}".encode())
             self.postings += 1
             if line.event_id != last:
                 self.entries, last = self.entries + 1, line.event_id
-        if isinstance(state, Loan):
+        if isinstance(state, Loan) and state.number >= 0:
             self.suspense.extend(held[1] for held in state.waiting)
         else:
-            self.groups += 1
+            self.pseudo += 1
         self.loans[loan_id] = digest.digest()
 
     def add_dead(self, leaf: bytes) -> None:
@@ -78,11 +87,12 @@ class Digest:
         total = sha256()
         for loan_id in sorted(self.loans):
             total.update(loan_id.encode() + b"\x00" + self.loans[loan_id])
-        for name, items in (("suspense", self.suspense), ("parked", self.parked), ("dead", self.dead)):
+        asides = [("suspense", self.suspense), ("parked", self.parked), ("dead", self.dead)]
+        for name, items in [*asides, ("periods", self.periods)] if self.periods else asides:
             total.update(f"\n{name}\n{chr(10).join(sorted(items))}".encode())
         return {
             "digest": total.hexdigest(),
-            "loans": len(self.loans) - self.groups,
+            "loans": len(self.loans) - self.pseudo,
             "events": self.events,
             "entries": self.entries,
             "postings": self.postings,
@@ -99,6 +109,7 @@ async def digest_of(connection: Any, partitions: Iterable[int]) -> dict[str, Any
         for partition in partitions:
             await _add_partition(digest, connection, partition)
         digest.parked = [str(r["event_id"]) for r in await connection.fetch("SELECT event_id FROM parked_event")]
+        digest.periods = [str(r["period_end"]) for r in await connection.fetch("SELECT period_end FROM closed_period")]
         for row in await connection.fetch("SELECT record FROM dead_letter WHERE settled_by IS NULL"):
             digest.add_dead(row["record"])
     return digest.result()
@@ -109,7 +120,8 @@ async def _add_partition(digest: Digest, connection: Any, partition: int) -> Non
     digest.events += await connection.fetchval(f"SELECT count(*) FROM event_p{partition:d}")
     lines: dict[int, list[Line]] = {}
     cursor = connection.cursor(
-        "SELECT p.loan, e.event_id, debit, credit, amount, currency, p.effective_date, p.booking_date"
+        "SELECT p.loan, e.event_id, debit, credit, amount, currency, p.effective_date, p.booking_date,"
+        " p.open_from"
         f" FROM posting_p{partition:d} p"
         f' LEFT JOIN event_p{partition:d} e USING ("offset") ORDER BY p.loan, p."offset", n',
         prefetch=20_000,
@@ -130,6 +142,6 @@ async def _add_partition(digest: Digest, connection: Any, partition: int) -> Non
         while held is not None and held["loan"] == row["loan"]:
             lines[row["loan"]].append(Line(str(held["event_id"]), *list(held.values())[2:]))
             held = await following()
-        state = (decode_loan if row["loan"] >= 0 else decode_group)(row["state"])
+        state = decode_state(row["loan"], row["state"])
         digest.add(row["loan_id"], state, lines[row["loan"]])
     assert held is None, f"a posting of partition {partition} belongs to no loan: {held}"

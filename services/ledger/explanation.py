@@ -5,11 +5,13 @@ from datetime import date
 from typing import Any
 
 from services.ledger import queries
+from services.ledger.engine.account import GENERAL_NUMBER
 from services.ledger.engine.facts import ContractFact
 from services.ledger.engine.folding import fold
 from services.ledger.reading import read
 from shared.events import servicing
 from shared.events.collections import PlanAgreed
+from shared.events.entries import JournalEntryApproved, JournalEntryDeclined, JournalEntryProposed, PeriodClosed
 from shared.events.envelope import Envelope
 from shared.events.ledger import (
     BookOpened,
@@ -69,6 +71,12 @@ RULES: dict[type[Envelope], str] = {
     "expected losses are an allowance, unpaid interest of a non-performing loan is in suspense, and upfront fees are "
     "deferred until the effective interest rate earns them. What the balances differ by from the valuation before is "
     "booked.",
+    JournalEntryProposed: "A person proposed a manual entry; nothing is booked until another approves it.",
+    JournalEntryApproved: "A second person approved a manual entry: its lines are booked as they are, on accounts that "
+    "no state of a loan explains.",
+    JournalEntryDeclined: "A second person declined a manual entry; nothing is booked.",
+    PeriodClosed: "An accounting period is closed: what is booked from now on counts in a later one, and no manual "
+    "entry may have a value date in it.",
     servicing.EventUndone: "The loan is folded anew as if the fact had never been, and the difference is booked today.",
 }
 """The rule that an event of a type follows; see services/ledger/engine/postings.py for its postings."""
@@ -124,8 +132,10 @@ async def why_entry(connection: Any, partition: int, offset: int, loan_id: str |
         if not lines and row["loan"] != loan["loan"] and not isinstance(event, BusinessDateClosed):
             return None
         found |= {"loan_id": loan["loan_id"], "postings": [queries.posting(line) for line in lines]}
-        if loan["loan"] < 0:
+        if loan["loan"] < GENERAL_NUMBER:
             return found | {"rule": ACCRUAL}
+        if loan["loan"] == GENERAL_NUMBER:
+            return found | {"rule": RULES.get(type(event), "")}
         return found | await _explained(connection, partition, offset, loan, event, row, lines)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from services.ledger.book import Book, Rows
 from services.ledger.digest import Digest, Line
-from services.ledger.engine.account import AccrualGroup, Loan, decode_group, decode_loan, encode_loan
+from services.ledger.engine.account import AccrualGroup, Loan, decode_state, encode_loan
 from services.ledger.messages import Topics
 from services.ledger.processor import LedgerPartition
 from shared.merkle import record_of
@@ -29,6 +29,7 @@ class MemoryBooks:
         self.parked_events: dict[int, Held] = {}
         self.dead_letters: dict[int, bytes] = {}
         self.tried: dict[int, int] = {}
+        self.periods: dict[date, int] = {}
         self.messages: list[Message] = []
 
     def take(self, record: Record) -> None:
@@ -88,6 +89,7 @@ class MemoryBooks:
             self.events[event_id] = (offset, loan, effective, leaf)
         for posting in rows.postings:
             self.postings[posting[0], posting[1], posting[5]] = posting
+        self.periods.update(rows.periods)
         for changed in rows.loans.values():
             self.states[changed.number] = (changed.loan_id, encode_loan(changed))
         for number in rows.groups:
@@ -119,11 +121,13 @@ def digest_in_memory(books: Iterable[MemoryBooks]) -> dict[str, Any]:
         ids = {event[0]: event_id for event_id, event in one.events.items()}
         lines: dict[int, list[Line]] = {}
         for (loan, offset, _), posting in sorted(one.postings.items()):
-            _, _, amount, effective, booking, _, debit, credit, currency, _ = posting
-            lines.setdefault(loan, []).append(Line(ids[offset], debit, credit, amount, currency, effective, booking))
+            _, _, amount, effective, booking, _, debit, credit, currency, _, since = posting
+            line = Line(ids[offset], debit, credit, amount, currency, effective, booking, since)
+            lines.setdefault(loan, []).append(line)
         for number, (loan_id, state) in one.states.items():
-            digest.add(loan_id, (decode_loan if number >= 0 else decode_group)(state), lines.get(number, []))
+            digest.add(loan_id, decode_state(number, state), lines.get(number, []))
         digest.events += len(one.events)
+        digest.periods.extend(map(str, one.periods))
         digest.parked.extend(held.event_id for held in one.parked_events.values())
         for leaf in one.dead_letters.values():
             digest.add_dead(leaf)

@@ -65,8 +65,9 @@ class LedgerPartition:
         self.intake.parked.clear()
 
     async def load(self, transaction: LedgerTransaction) -> None:
-        """Open date, accrual groups and parked loans."""
+        """Open date, open periods, accrual groups and parked loans."""
         self.book.open_day = transaction.position.open_day
+        self.book.open_from = await transaction.open_from()
         self.book.groups.clear()
         self.book.groups.update({group.number: group for group in await transaction.groups()})
         self.intake.parked.clear()

@@ -187,7 +187,7 @@ def test_taking_the_last_fact_back_gives_the_state_before(terms: dict[str, Any],
 def netted(life: Life) -> dict[tuple[Any, ...], int]:
     """What is booked of the loan by value date and account."""
     found: Counter[tuple[Any, ...]] = Counter()
-    for (number, _, _), (_, _, amount, effective, _, _, debit, credit, _, _) in life.books.postings.items():
+    for (number, _, _), (_, _, amount, effective, _, _, debit, credit, *_) in life.books.postings.items():
         if number >= 0:
             found[effective, debit] += amount
             found[effective, credit] -= amount

@@ -55,7 +55,7 @@ def books_of(log: Sequence[Record]) -> MemoryBooks:
 def balances(books: MemoryBooks, loan: int) -> dict[int, int]:
     """Debits less credits by account, of one loan in its own currency."""
     found: dict[int, int] = defaultdict(int)
-    for (number, _, _), (_, _, amount, _, _, _, debit, credit, _, _) in books.postings.items():
+    for (number, _, _), (_, _, amount, _, _, _, debit, credit, *_) in books.postings.items():
         if number == loan:
             found[debit] += amount
             found[credit] -= amount
@@ -120,7 +120,7 @@ def life(
 def journal(books: MemoryBooks) -> dict[tuple[Any, ...], int]:
     """What is booked of loans in all, by value date and account: who knew when is left out."""
     found: dict[tuple[Any, ...], int] = defaultdict(int)
-    for (number, _, _), (_, _, amount, effective, _, _, debit, credit, _, _) in books.postings.items():
+    for (number, _, _), (_, _, amount, effective, _, _, debit, credit, *_) in books.postings.items():
         if number >= 0:
             found[effective, debit] += amount
             found[effective, credit] -= amount
@@ -176,11 +176,11 @@ def test_once_every_instalment_has_fallen_due_accrued_interest_is_zero_to_the_un
     books = books_of(records(life(chosen, paid)))
     accrued = sum(
         amount * ((debit == accounts.ACCRUED_INTEREST) - (credit == accounts.ACCRUED_INTEREST))
-        for _, _, amount, _, _, _, debit, credit, _, _ in books.postings.values()
+        for _, _, amount, _, _, _, debit, credit, *_ in books.postings.values()
     )
     income = sum(
         amount * ((credit == accounts.INTEREST_INCOME) - (debit == accounts.INTEREST_INCOME))
-        for _, _, amount, _, _, _, debit, credit, _, _ in books.postings.values()
+        for _, _, amount, _, _, _, debit, credit, *_ in books.postings.values()
     )
     (loan,) = states(books)
     assert loan.fallen == len(loan.due)
@@ -203,7 +203,7 @@ def test_what_a_troubled_history_accrues_is_income_once_everything_has_fallen_du
     parked = books.hosted.intake.parked
     accrued = sum(
         amount * ((debit == accounts.ACCRUED_INTEREST) - (credit == accounts.ACCRUED_INTEREST))
-        for _, _, amount, _, _, _, debit, credit, _, _ in books.postings.values()
+        for _, _, amount, _, _, _, debit, credit, *_ in books.postings.values()
     )
     assert all(loan.fallen == len(loan.due) for loan in states(books) if loan.loan_id not in parked)
     if not any(loan.loan_id in parked and loan.fallen < len(loan.due) for loan in states(books)):

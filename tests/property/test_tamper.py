@@ -60,9 +60,9 @@ def rows_of(made: Recomputed, log: Log, closing: int | None = None) -> dict[str,
         "posting": [
             at | {
                 "loan": loan, "offset": offset, "n": n, "debit": debit, "credit": credit, "amount": amount,
-                "currency": currency, "effective_date": effective, "booking_date": booked,
+                "currency": currency, "effective_date": effective, "booking_date": booked, "open_from": since,
             }
-            for (loan, offset, n), (debit, credit, amount, currency, effective, booked) in made.postings.items()
+            for (loan, offset, n), (debit, credit, amount, currency, effective, booked, since) in made.postings.items()
         ],
         "loan": [
             at | {
@@ -101,12 +101,37 @@ def rows_of(made: Recomputed, log: Log, closing: int | None = None) -> dict[str,
             for offset, event_id in made.conflicts.items()
         ],
         "outbox": [at | {"sequence": 5 + n, "messages": pack(share)} for n, share in enumerate(shares)],
+        "closed_period": [at | {"period_end": end, "offset": offset} for end, offset in made.periods.items()],
     }  # fmt: skip
 
 
+PROPOSED = {
+    "value_date": (FIRST + timedelta(days=20)).isoformat(), "reason": "bank statement", "maker": "ann",
+    "lines": [{"debit": "bank-charges", "credit": "cash", "amount": "12.50", "currency": "EUR"}],
+}  # fmt: skip
+
+
+def approved(entry_id: str) -> dict[str, Any]:
+    """The approval of PROPOSED."""
+    return {name: PROPOSED[name] for name in ("lines", "reason", "maker")} | {"entry_id": entry_id, "checker": "bob"}
+
+
+def closed_to(end: date) -> dict[str, Any]:
+    """The close of a period."""
+    return {"period_end": end.isoformat(), "closed_by": "ann"}
+
+
 def told_later(log: list[Record], made: Recomputed) -> list[Record]:
-    """Releases of half of what is parked, a retry and a replacement of what is dead, and another closing."""
-    data: list[tuple[str, str, Any]] = []
+    """Two periods closed, manual entries between, releases of half of what is parked, a retry and a replacement of what
+    is dead, and another closing."""
+    start = log[-1].offset + 1
+    loan_id = next(one for _, (one, *_) in sorted(made.states.items(), reverse=True) if one not in made.parked_loans)
+    data: list[tuple[str, str, Any]] = [("ledger.PeriodClosed.v1", "book", closed_to(FIRST + timedelta(days=9)))]
+    for subject in ("general-ledger", loan_id):
+        entry_id = str(uuid.UUID(int=start + len(data)))
+        data.append(("ledger.JournalEntryProposed.v1", subject, PROPOSED))
+        data.append(("ledger.JournalEntryApproved.v1", subject, approved(entry_id)))
+    data.append(("ledger.PeriodClosed.v1", "book", closed_to(FIRST + timedelta(days=29))))
     for p in sorted(made.parked_loans.values())[::2]:
         about = {"first_held_offset": p.first_offset, "held_reason": p.reason, "reason": "looked at"}
         data.append(("ledger.ParkedLoanReleased.v1", p.loan_id, about))
@@ -114,13 +139,12 @@ def told_later(log: list[Record], made: Recomputed) -> list[Record]:
         data.append(("ledger.DeadLetterRetried.v1", "book", {"dead_offset": offset, "reason": "mended", **more}))
     day = FIRST + timedelta(days=DAYS)
     data.append(("ledger.BusinessDateClosed.v1", "book", {"business_date": day.isoformat()}))
-    start = log[-1].offset + 1
     out = []
     for n, (kind, subject, about) in enumerate(data):
         event = {
             "specversion": "1.0", "id": str(uuid.UUID(int=start + n)), "source": "/test", "type": kind,
             "subject": subject, "time": "2025-01-01T00:00:00Z", "data": about,
-        }  # fmt: skip
+        } | ({"effectivedate": PROPOSED["value_date"]} if "checker" in about else {})  # fmt: skip
         out.append(Record(TOPICS.lifecycle, 0, start + n, 0, subject.encode(), json.dumps(event).encode()))
     return out
 
@@ -247,7 +271,7 @@ def test_whatever_happens_to_a_loan_the_audits_fold_is_the_books(
             break
     made = Recomputed(0, TOPICS)
     made.fold([(record.offset, canonical(record)) for record in life.records], batch=batch)
-    kept = {(p[0], p[1], p[5]): (p[6], p[7], p[2], p[8], p[3], p[4]) for p in life.books.postings.values()}
+    kept = {(p[0], p[1], p[5]): (p[6], p[7], p[2], p[8], p[3], p[4], p[10]) for p in life.books.postings.values()}
     assert made.postings == kept
     assert {number: (row[0], row[3]) for number, row in made.states.items()} == life.books.states
     assert {offset: (row[0], row[1], row[2]) for offset, row in made.events.items()} == {

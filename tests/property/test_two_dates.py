@@ -18,8 +18,8 @@ from services.ledger.queries.reports import By, income_document, movements_docum
 from services.ledger.queries.tallies import tally
 from services.ledger.queries.two_dates import Dates, facts_at
 from shared.money import minor_units
+from tests.property.histories_of_entries import accounted
 from tests.property.histories_of_servicing import LOAN, Life, Step, contracts, steps
-from tests.property.test_batches import log_of
 from tests.property.test_fold import books_of
 
 
@@ -108,7 +108,7 @@ def test_postings_up_to_two_dates_are_the_journal_of_the_loan_folded_on_them(
     effective = pick.choice([day for day in found.closed if day <= known])
     booked = net(
         (debit, credit, amount, currency)
-        for loan, _, amount, value, at, _, debit, credit, currency, _ in found.books.postings.values()
+        for loan, _, amount, value, at, _, debit, credit, currency, *_ in found.books.postings.values()
         if loan == number and at <= known and value <= effective
     )
     facts = facts_at(rows, Dates(known, effective))
@@ -123,19 +123,28 @@ def _sides(line: JournalLine) -> tuple[int, int, int, int]:
 
 def postings(books: MemoryBooks) -> list[dict[str, Any]]:
     """Rows of `posting`."""
-    names = ("loan", "offset", "amount", "effective_date", "booking_date", "n", "debit", "credit", "currency")
-    return [dict(zip(names, row, strict=False)) for row in books.postings.values()]
+    names = (
+        "loan", "offset", "amount", "effective_date", "booking_date", "n", "debit", "credit", "currency", "partition",
+        "open_from",
+    )  # fmt: skip
+    return [dict(zip(names, row, strict=True)) for row in books.postings.values()]
+
+
+def date_of(row: Any, by: By) -> date:
+    """The date of a posting by which a period holds it."""
+    booked, value, since = row["booking_date"], row["effective_date"], row["open_from"]
+    found: date = {"booking": booked, "value": value, "accounting": max(value, since)}[by]
+    return found
 
 
 def parts(rows: list[dict[str, Any]], opens: date, closes: date, by: By) -> list[dict[str, Any]]:
     """Which part of a period each posting belongs to, in plain words; those after it are left out."""
     found = []
     for row in rows:
-        booked, value = row["booking_date"], row["effective_date"]
-        day = booked if by == "booking" else value
+        day = date_of(row, by)
         if day > closes:
             continue
-        late = value < opens if by == "booking" else booked > closes
+        late = row["booking_date"] > closes if by == "value" else row["effective_date"] < opens
         found.append(row | {"part": "opening" if day < opens else "late" if late else "prompt"})
     return found
 
@@ -147,15 +156,14 @@ FIRST, DAYS = date(2025, 1, 1), 30
 @given(
     seed=st.integers(0, 1 << 20),
     period=st.tuples(st.integers(0, DAYS - 1), st.integers(0, DAYS - 1)),
-    by=st.sampled_from(["booking", "value"]),
+    by=st.sampled_from(["booking", "value", "accounting"]),
 )
 def test_opening_and_movements_are_the_closing_and_the_next_opening(seed: int, period: tuple[int, int], by: By) -> None:
-    rows = postings(books_of(log_of(History(seed=seed, loans=6, days=DAYS, partitions=1, trouble=2))))
+    rows = postings(books_of(accounted(History(seed=seed, loans=6, days=DAYS, partitions=1, trouble=2))))
     opens, closes = (FIRST + timedelta(days=n) for n in sorted(period))
     found = movements_of(parts(rows, opens, closes, by))
-    date_of = "booking_date" if by == "booking" else "effective_date"
-    before = tally(row for row in rows if row[date_of] < opens)
-    through = tally(row for row in rows if row[date_of] <= closes)
+    before = tally(row for row in rows if date_of(row, by) < opens)
+    through = tally(row for row in rows if date_of(row, by) <= closes)
     told = movements_document(found)
     assert told.keys() == through.keys()
     for code, one in told.items():

@@ -1,5 +1,6 @@
 """Routes of balances and of reports on the whole book, as known on one date and effective on another."""
 
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -7,11 +8,15 @@ from fastapi import Query
 from services.ledger import queries
 from services.ledger.api.reading import After, Effective, Known, Loan, reading, wait_for
 from services.ledger.api.serving import Calling
+from services.ledger.periods import PeriodNotNamed, period_named, period_or_dates
 from shared.api import Day, Route
 
-From = Annotated[Day, Query(alias="from", description="The first date of the period.")]
-To = Annotated[Day, Query(description="Its last date.")]
-Axis = Annotated[queries.By, Query(description="Which of the two dates of a posting the period is of.")]
+From = Annotated[Day | None, Query(alias="from", description="The first date of the period.")]
+To = Annotated[Day | None, Query(description="Its last date.")]
+Named = Annotated[
+    str | None, Query(description="An accounting period, YYYY-MM, by accounting date: once closed it never changes.")
+]
+Axis = Annotated[queries.By | None, Query(description="Which date of a posting the period is of; by default booking.")]
 
 
 async def loan_balances(
@@ -27,40 +32,50 @@ async def loan_balances(
 
 
 async def trial_balance(
-    call: Calling, known: Known = None, effective: Effective = None, after: After = None
+    call: Calling, known: Known = None, effective: Effective = None, period: Named = None, after: After = None
 ) -> dict[str, Any]:
-    """Debits, credits and balance of every account, by currency."""
+    """Debits, credits and balance of every account, by currency; with `period`, at its end."""
+    through = period_named(period).last if period is not None else None
+    if through is not None and effective is not None:
+        raise PeriodNotNamed("A period has value dates of its own: leave `effective` out.", field="effective")
     await wait_for(call.services, after)
     async with call.services.ledger.acquire() as connection:
-        return await queries.trial_balance(connection, known=known, effective=effective)
+        return await queries.trial_balance(connection, known=known, effective=effective, through=through)
 
 
 async def movements(
     call: Calling,
-    opens: From,
-    to: To,
-    by: Axis = "booking",
+    opens: From = None,
+    to: To = None,
+    period: Named = None,
+    by: Axis = None,
     known: Known = None,
     effective: Effective = None,
 ) -> dict[str, Any]:
     """What each account moved by in a period, and the facts of earlier value dates that were booked in it."""
+    asked = _period(opens, to, period, by) | {"known": known, "effective": effective}
     async with call.services.ledger.acquire() as connection:
-        return await queries.movements(connection, opens=opens, closes=to, by=by, known=known, effective=effective)
+        return await queries.movements(connection, **asked)
 
 
 async def income_statement(
     call: Calling,
-    opens: From,
-    to: To,
-    by: Axis = "booking",
+    opens: From = None,
+    to: To = None,
+    period: Named = None,
+    by: Axis = None,
     known: Known = None,
     effective: Effective = None,
 ) -> dict[str, Any]:
     """Income and expenses of a period."""
+    asked = _period(opens, to, period, by) | {"known": known, "effective": effective}
     async with call.services.ledger.acquire() as connection:
-        return await queries.income_statement(
-            connection, opens=opens, closes=to, by=by, known=known, effective=effective
-        )
+        return await queries.income_statement(connection, **asked)
+
+
+def _period(opens: date | None, to: date | None, name: str | None, by: queries.By | None) -> dict[str, Any]:
+    first, last, named = period_or_dates(name, opens, to)
+    return {"opens": first, "closes": last, "by": by or ("accounting" if named else "booking")}
 
 
 REPORT_ROUTES: tuple[Route, ...] = (

@@ -16,6 +16,7 @@ from services.ledger.api.bodies import (
     NewReversal,
     NewSchedule,
 )
+from services.ledger.api.entries import ENTRY_ROUTES
 from services.ledger.api.periods import PERIOD_ROUTES
 from services.ledger.api.proofs import PROOF_ROUTES
 from services.ledger.api.reading import After, AsOf, Effective, Known, Loan, on_dates, reading, wait_for
@@ -225,6 +226,7 @@ ROUTES: tuple[Route, ...] = (
     ("GET", "/v1/loans/{loan_id}/entries", loan_entries),
     *REPORT_ROUTES,
     *PERIOD_ROUTES,
+    *ENTRY_ROUTES,
     *PROOF_ROUTES,
     ("GET", "/v1/parked", parked),
     ("POST", "/v1/parked/{loan_id}/release", release_loan),

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import asyncpg
 from fastapi import Depends
@@ -40,7 +40,10 @@ async def record(
     return accepted(recorded, place=place, loan_id=loan_id)
 
 
-def accepted(recorded: Recorded, *, place: str, loan_id: str | None = None) -> JSONResponse:
-    """The answer to a command; the same for its repetition."""
-    content = {"event_id": recorded.event_id} | ({"loan_id": loan_id} if loan_id else {})
+def accepted(
+    recorded: Recorded, *, place: str, loan_id: str | None = None, more: dict[str, Any] | None = None
+) -> JSONResponse:
+    """The answer to a command; the same for its repetition, without what there is `more` to say the first time."""
+    content: dict[str, Any] = {"event_id": recorded.event_id} | ({"loan_id": loan_id} if loan_id else {})
+    content |= more or {}
     return JSONResponse(content, 202, headers={"Location": f"{place}?after={recorded.event_id}"})

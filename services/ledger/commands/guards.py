@@ -9,6 +9,7 @@ from typing import assert_never
 
 from services.ledger.commands import model
 from services.ledger.commands.checks import Stamp, aggregate_of, minor, positive, require_open, stated, value_date
+from services.ledger.commands.entries import close_period, entry_event, entry_evolved
 from services.ledger.commands.model import Command
 from services.ledger.commands.servicing import require_payment, service, undo, undone
 from services.ledger.commands.state import (
@@ -23,7 +24,8 @@ from services.ledger.commands.state import (
 from services.ledger.engine.opening import most_that_can_be_lent
 from shared.errors import Refusal
 from shared.events import ledger, origination, valuation
-from shared.events.envelope import Envelope
+from shared.events.entries import GENERAL_LEDGER
+from shared.events.envelope import BOOK, Envelope
 from shared.money import decimal_text, minor_units
 from shared.schedules import (
     DisbursedAfterLastDue,
@@ -56,30 +58,50 @@ def decide(
     Money facts are not refused for what the loan is: a payment for an unknown loan, one not paid out, or in another
     known currency becomes an event, and waits in suspense in the books.
     """
+    if isinstance(command, model.BookCommand):
+        return _of_book(command, guards, partitions, stamp)
+    if isinstance(command, model.EntryCommand):
+        return entry_event(command, guards, stamp), (None,)
+    return _of_loan(command, guards, stamp), (None,)
+
+
+def _of_book(
+    command: model.BookCommand, guards: Guards, partitions: int, stamp: Stamp
+) -> tuple[Envelope, tuple[int | None, ...]]:
     everywhere: tuple[int | None, ...] = tuple(range(partitions))
     match command:
         case model.OpenBook():
             return _open_book(command, guards, stamp), everywhere
         case model.CloseDate():
             return _close_date(command, guards, stamp), everywhere
+        case model.ClosePeriod():
+            return close_period(command, guards, stamp), everywhere
         case model.RetryDeadLetter():
             return _retry(command, guards, partitions, stamp), (command.partition,)
+        case _:
+            assert_never(command)
+
+
+def _of_loan(command: model.LoanCommand, guards: Guards, stamp: Stamp) -> Envelope:
+    if not isinstance(command, model.ReleaseLoan):
+        _require_a_loan(command.loan_id)
+    match command:
         case model.ConcludeContract():
-            return _conclude(command, guards, stamp), (None,)
+            return _conclude(command, guards, stamp)
         case model.Disburse():
-            return _disburse(command, guards, stamp), (None,)
+            return _disburse(command, guards, stamp)
         case model.ReceivePayment():
-            return _receive(command, guards, stamp), (None,)
+            return _receive(command, guards, stamp)
         case model.ReversePayment():
-            return _reverse(command, guards, stamp), (None,)
+            return _reverse(command, guards, stamp)
         case model.ServiceLoan():
-            return service(command, guards, stamp), (None,)
+            return service(command, guards, stamp)
         case model.UndoEvent():
-            return undo(command, guards, stamp), (None,)
+            return undo(command, guards, stamp)
         case model.ValueLoan():
-            return _value(command, guards, stamp), (None,)
+            return _value(command, guards, stamp)
         case model.ReleaseLoan():
-            return _release(command, guards, stamp), (None,)
+            return _release(command, guards, stamp)
         case _:
             assert_never(command)
 
@@ -91,6 +113,10 @@ def evolve(command: Command, guards: Guards) -> None:
             guards.open_date = command.business_date
         case model.CloseDate():
             guards.open_date = command.business_date + timedelta(days=1)
+        case model.ClosePeriod():
+            guards.closed_through = command.period_end
+        case model.ProposeEntry() | model.ApproveEntry() | model.DeclineEntry():
+            entry_evolved(command, guards)
         case model.ConcludeContract():
             guards.loans[command.loan_id] = Contracted(command.contract.borrower_id, command.contract.terms)
         case model.Disburse():
@@ -107,6 +133,11 @@ def evolve(command: Command, guards: Guards) -> None:
             assert_never(command)
     if isinstance(command, model.LoanCommand) and not isinstance(command, model.ReceivePayment | model.ValueLoan):
         guards.last[command.loan_id] = command.event_id
+
+
+def _require_a_loan(loan_id: str) -> None:
+    if loan_id in (BOOK, GENERAL_LEDGER):
+        raise model.ReservedId(f"{loan_id} is no loan; take another id.", field="loan_id")
 
 
 def _paid_out(command: model.Disburse, guards: Guards) -> None:

@@ -6,6 +6,7 @@ from datetime import date
 
 from services.ledger.engine.facts import Happening
 from shared.errors import Refusal
+from shared.events.entries import EntryLine
 from shared.events.origination import Contract
 from shared.events.valuation import Valuation
 
@@ -126,11 +127,57 @@ class RetryDeadLetter:
     tried_at: int | None = None
 
 
-BookCommand = OpenBook | CloseDate | RetryDeadLetter
+@dataclass(frozen=True, slots=True)
+class ClosePeriod:
+    """Close the accounting period that ends on `period_end`; `closed_by` is the name of the person."""
+
+    period_end: date
+    closed_by: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeEntry:
+    """Propose a manual entry of a loan, or of the general ledger (`loan_id` is then its subject). Its id is `event_id`.
+    `reverses`: an approved entry of the same subject, whose lines these take back."""
+
+    loan_id: str
+    value_date: date
+    lines: tuple[EntryLine, ...]
+    reason: str
+    reference: str | None
+    maker: str
+    event_id: str
+    reverses: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveEntry:
+    """Approve the entry `entry_id`, whose subject is `loan_id`: it is booked."""
+
+    loan_id: str
+    entry_id: str
+    checker: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeclineEntry:
+    """Decline the entry `entry_id`, whose subject is `loan_id`."""
+
+    loan_id: str
+    entry_id: str
+    checker: str
+    reason: str
+    event_id: str
+
+
+BookCommand = OpenBook | CloseDate | ClosePeriod | RetryDeadLetter
+EntryCommand = ProposeEntry | ApproveEntry | DeclineEntry
 LoanCommand = (
     ConcludeContract | Disburse | ReceivePayment | ReversePayment | ServiceLoan | UndoEvent | ValueLoan | ReleaseLoan
 )
-Command = BookCommand | LoanCommand
+Command = BookCommand | LoanCommand | EntryCommand
 
 
 class BookNotOpen(Refusal):
@@ -152,7 +199,7 @@ class DateNotOpen(Refusal):
 
 
 class PeriodNotOver(Refusal):
-    """The period has days that are not closed."""
+    """A period is valued and closed once its last date is closed."""
 
     status = 409
 
@@ -233,3 +280,65 @@ class UnknownPartition(Refusal):
     """The log has no such partition."""
 
     status = 404
+
+
+class ReservedId(Refusal):
+    """The id stands for something that is no loan."""
+
+
+class UnknownAccount(Refusal):
+    """The chart of accounts has no such account."""
+
+
+class ControlAccount(Refusal):
+    """Only the loans themselves move this account: its balance is what their states say."""
+
+
+class SameAccount(Refusal):
+    """An account can't stand on both sides of an entry in one currency."""
+
+
+class EntryUnbalanced(Refusal):
+    """Debits and credits of an entry must be equal in each currency."""
+
+
+class UnknownEntry(Refusal):
+    """No such entry was proposed."""
+
+    status = 404
+
+
+class EntryDecided(Refusal):
+    """The entry was approved or declined before; that is final."""
+
+    status = 409
+
+
+class EntryNotApproved(Refusal):
+    """Only an entry that was approved can be reversed."""
+
+    status = 409
+
+
+class EntryReversed(Refusal):
+    """A reversal of the entry was proposed before."""
+
+    status = 409
+
+
+class FourEyes(Refusal):
+    """Whoever proposed an entry can't decide on it."""
+
+    status = 403
+
+
+class PeriodIsClosed(Refusal):
+    """The period was closed before; what is booked counts in a later one."""
+
+    status = 409
+
+
+class PeriodSkipped(Refusal):
+    """Periods are closed in order: an earlier one is open."""
+
+    status = 409

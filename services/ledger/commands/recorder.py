@@ -1,6 +1,6 @@
 """Commands become rows: guarding state, outbox, and what makes a repetition harmless, in one transaction."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -8,19 +8,23 @@ from typing import Any
 import asyncpg
 
 from services.ledger.commands import guards as rules
-from services.ledger.commands.guards import Guards, Stamp
-from services.ledger.commands.model import (
-    ChangedMeanwhile,
-    Command,
-    LoanCommand,
-    ReversePayment,
-    ServiceLoan,
-    UndoEvent,
+from services.ledger.commands.guard_rows import (
+    PAYMENTS,
+    add_payments,
+    book_dates,
+    copied,
+    entries_view,
+    keep,
+    load,
+    payments_named,
+    read_entries,
 )
+from services.ledger.commands.guards import Guards, Stamp
+from services.ledger.commands.model import ApproveEntry, ChangedMeanwhile, Command, DeclineEntry, LoanCommand
+from services.ledger.commands.state import ManualEntry
 from services.ledger.commands.trial import Standing
-from shared.commands import Commands, EventAlreadyRecorded, Once, Unit
+from shared.commands import Commands, EventAlreadyRecorded, Once
 from shared.events.envelope import BOOK, Envelope
-from shared.events.servicing import Chargeback
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,8 @@ class LedgerCommands:
         guards = Guards(await self.open_date())
         if (state := await self._units.state(command.loan_id)) is not None:
             guards.loans[command.loan_id] = rules.loan_from_json(state)
-        if named := _payments_named([command]):
-            _add_payments(guards, await self._pool.fetch(_PAYMENTS, named))
+        if named := payments_named([command]):
+            add_payments(guards, await self._pool.fetch(PAYMENTS, named))
         standing.add_to(guards, command.loan_id)
         stamp = Stamp(self._now().isoformat(timespec="microseconds").replace("+00:00", "Z"))
         event, _ = rules.decide(command, guards, partitions=self._partitions, stamp=stamp)
@@ -109,7 +113,16 @@ class LedgerCommands:
 
     async def open_date(self) -> date | None:
         """The open business date as commands see it: the books may be behind."""
-        return _open_date(await self._units.state(BOOK))
+        return book_dates(await self._units.state(BOOK))[0]
+
+    async def entries(self, *, waiting: bool = False, through: date | None = None) -> list[dict[str, Any]]:
+        """Manual entries that were proposed here, oldest first: all, or those that wait for a second person; of value
+        dates up to `through`."""
+        return await entries_view(self._pool, waiting=waiting, through=through)
+
+    async def entry(self, entry_id: str) -> ManualEntry | None:
+        """One manual entry that was proposed here."""
+        return (await read_entries(self._pool, [entry_id])).get(entry_id)
 
     async def _record(
         self,
@@ -131,71 +144,27 @@ class LedgerCommands:
             if unit.answered is not None:
                 return [Recorded(unit.answered["event_id"], repeated=True)]
             stamp = Stamp(unit.time, correlation_id)
-            guards = await _load(unit, commands)
+            guards = await load(unit, commands)
             repeated = await unit.recorded([command.event_id for command in commands])
             if standing is not None and commands[0].event_id not in repeated:
                 _require_standing(standing, rules.aggregate_of(commands[0]), guards)
-            before = Guards(guards.open_date, dict(guards.loans), dict(guards.payments), dict(guards.last))
+            before = copied(guards)
             recorded: list[Recorded] = []
             for command in commands:
                 recorded.append(Recorded(command.event_id, command.event_id in repeated))
-                if command.event_id in repeated:
-                    continue
+                if command.event_id in repeated and not isinstance(command, ApproveEntry | DeclineEntry):
+                    continue  # a second decision on an entry has the first one's id, and is refused as such
                 event, partitions = rules.decide(command, guards, partitions=self._partitions, stamp=stamp)
                 rules.evolve(command, guards)
                 repeated.add(command.event_id)
                 for partition in partitions:
                     unit.publish(self._topic, event, partition=partition)
-            await _keep(unit, before, guards)
+            await keep(unit, before, guards)
             unit.answer({"event_id": recorded[0].event_id})
             return recorded
 
 
 _IS_RECORDED = "SELECT EXISTS (SELECT FROM command WHERE event_id = $1)"
-# Payments that commands name.
-_PAYMENTS = "SELECT payment_id, loan_id, reversed FROM payment WHERE payment_id = ANY($1::uuid[])"
-_KEEP_PAYMENTS = """
-INSERT INTO payment (payment_id, loan_id, reversed) SELECT * FROM unnest($1::uuid[], $2::text[], $3::boolean[])
-ON CONFLICT (payment_id) DO UPDATE SET reversed = excluded.reversed
-"""
-
-
-def _open_date(state: dict[str, Any] | None) -> date | None:
-    return date.fromisoformat(state["open_date"]) if state else None
-
-
-async def _load(unit: Unit, commands: Sequence[Command]) -> Guards:
-    """The guarding state that these commands need."""
-    guards = Guards(_open_date(unit.state(BOOK)))
-    for loan_id in {rules.aggregate_of(command) for command in commands} - {BOOK}:
-        if (state := unit.state(loan_id)) is not None:
-            guards.loans[loan_id] = rules.loan_from_json(state)
-            if "last" in state:
-                guards.last[loan_id] = state["last"]
-    if named := _payments_named(commands):
-        _add_payments(guards, await unit.connection.fetch(_PAYMENTS, named))
-    return guards
-
-
-def _payments_named(commands: Sequence[Command]) -> list[str]:
-    """The ids of payments that commands are about."""
-    named = []
-    for command in commands:
-        match command:
-            case ReversePayment():
-                named.append(command.payment_id)
-            case UndoEvent():
-                named.append(command.undone_id)
-            case ServiceLoan(data=Chargeback() as chargeback):
-                named.append(chargeback.payment_id)
-            case _:
-                pass
-    return named
-
-
-def _add_payments(guards: Guards, rows: Iterable[Any]) -> None:
-    for row in rows:
-        guards.payments[str(row["payment_id"])] = (row["loan_id"], row["reversed"])
 
 
 def _require_standing(standing: Standing, loan_id: str, guards: Guards) -> None:
@@ -203,19 +172,3 @@ def _require_standing(standing: Standing, loan_id: str, guards: Guards) -> None:
     if guards.last.get(loan_id) != standing.last:
         raise ChangedMeanwhile(f"Event {guards.last.get(loan_id)} came before; try again.", field="loan_id")
     standing.add_to(guards, loan_id)
-
-
-async def _keep(unit: Unit, before: Guards, after: Guards) -> None:
-    """Keep what the commands changed."""
-    changed = {loan_id for loan_id, _ in (*_changed(before.loans, after.loans), *_changed(before.last, after.last))}
-    for loan_id in sorted(changed):
-        last = {"last": after.last[loan_id]} if loan_id in after.last else {}
-        unit.keep(loan_id, rules.loan_to_json(after.loan(loan_id)) | last)
-    if after.open_date is not None and after.open_date != before.open_date:
-        unit.keep(BOOK, {"open_date": after.open_date.isoformat()})
-    if payments := [(pid, loan_id, taken) for pid, (loan_id, taken) in _changed(before.payments, after.payments)]:
-        await unit.connection.execute(_KEEP_PAYMENTS, *map(list, zip(*payments, strict=True)))
-
-
-def _changed(before: dict[str, Any], after: dict[str, Any]) -> Iterable[tuple[str, Any]]:
-    return [(key, value) for key, value in after.items() if before.get(key) != value]

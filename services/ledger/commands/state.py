@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
+from shared.events.entries import ProposedEntry
 from shared.events.terms import Terms
 from shared.money import minor_units
 
@@ -52,11 +53,27 @@ class Disbursed:
 LoanState = NotContracted | Contracted | Disbursed
 
 
+@dataclass(frozen=True, slots=True)
+class ManualEntry:
+    """An entry as it was proposed for a loan or the general ledger, and what became of it."""
+
+    subject: str
+    proposed: ProposedEntry
+    outcome: Literal["approved", "declined"] | None = None
+    checker: str | None = None
+    reversed_by: str | None = None
+    """The entry that was proposed to take it back, unless that was declined."""
+
+
 @dataclass(slots=True)
 class Guards:
     """What is known of the aggregates that a transaction has locked; `evolve` keeps it up to date as commands pass."""
 
     open_date: date | None = None
+    closed_through: date | None = None
+    """The last date of the last period that was closed."""
+    entries: dict[str, ManualEntry] = field(default_factory=dict)
+    """By id, those that commands name."""
     loans: dict[str, LoanState] = field(default_factory=dict)
     payments: dict[str, tuple[str, bool]] = field(default_factory=dict)
     """Payment id to (loan id, taken back)."""

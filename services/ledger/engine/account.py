@@ -187,8 +187,13 @@ class AccrualGroup(msgspec.Struct, array_like=True):
         return group_number(self.days, self.currency)
 
 
+GENERAL_NUMBER = -1
+"""The row number of the general ledger: a pseudo-loan of which nothing is ever known, and whose postings are manual
+entries. It lives on the partition of its key."""
+
+
 def group_number(days: int, currency: int) -> int:
-    """The row number of an accrual group: negative, so that no loan has it."""
+    """The row number of an accrual group: negative and below GENERAL_NUMBER, so that no loan has it."""
     return -(currency * 100_000 + days)
 
 
@@ -200,6 +205,11 @@ def group_id(partition: int, group: AccrualGroup, code: str) -> str:
 encode_loan = msgspec.msgpack.Encoder().encode
 decode_loan = msgspec.msgpack.Decoder(Loan).decode
 decode_group = msgspec.msgpack.Decoder(AccrualGroup).decode
+
+
+def decode_state(number: int, state: bytes) -> Loan | AccrualGroup:
+    """The state of the row `number`: an accrual group's, else a loan's or the general ledger's."""
+    return decode_group(state) if number < GENERAL_NUMBER else decode_loan(state)
 
 
 @lru_cache(maxsize=20_000)

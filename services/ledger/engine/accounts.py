@@ -4,6 +4,9 @@ own account for each role is in its chart (services/ledger/chart.py).
 A loan's own balance of accrued interest is the interest that has fallen due, as a credit; the debits stand in the
 accrual groups, and the difference is what is earned and not yet due. Charged off and forgone interest, fees and
 penalties reduce the income that they were. Interest in suspense and the allowance are contra assets.
+
+Manual entries touch the accounts of MANUAL alone. The others are control accounts: their balances are what the states
+of loans and accrual groups say, to the minor unit, and nobody but the engine moves them.
 """
 
 from typing import NamedTuple
@@ -34,7 +37,18 @@ GOODWILL_EXPENSE = 5110
 CREDIT_LOSS = 5210
 FRAUD_LOSS = 5220
 LOSSES_WRITTEN_OFF = 5230
-PROVISION_EXPENSE = 5310
+PROVISION_EXPENSE = 5240
+# The lender's own, which only manual entries move.
+OTHER_ASSETS = 1910
+BORROWINGS = 2110
+PAYABLES = 2410
+CLEARING = 2910
+EQUITY = 3110
+RETAINED_EARNINGS = 3210
+OTHER_INCOME = 4310
+OPERATING_EXPENSE = 5310
+BANK_CHARGES = 5320
+INTEREST_EXPENSE = 5330
 
 NAMES = {
     CASH: "cash",
@@ -64,6 +78,16 @@ NAMES = {
     FRAUD_LOSS: "fraud-loss",
     LOSSES_WRITTEN_OFF: "losses-written-off",
     PROVISION_EXPENSE: "provision-expense",
+    OTHER_ASSETS: "other-assets",
+    BORROWINGS: "borrowings",
+    PAYABLES: "payables",
+    CLEARING: "clearing",
+    EQUITY: "equity",
+    RETAINED_EARNINGS: "retained-earnings",
+    OTHER_INCOME: "other-income",
+    OPERATING_EXPENSE: "operating-expense",
+    BANK_CHARGES: "bank-charges",
+    INTEREST_EXPENSE: "interest-expense",
 }
 
 
@@ -96,3 +120,25 @@ FROM_SUSPENSE = source(SUSPENSE)
 FROM_OVERPAYMENT = source(OVERPAYMENT)
 FROM_GOODWILL = Source(PENALTIES_FORGONE, FEES_FORGONE, INTEREST_FORGONE, GOODWILL_EXPENSE, GOODWILL_EXPENSE)
 RECOVERED = Recovered(*[RECOVERIES] * 4)
+MANUAL = frozenset(
+    (
+        CASH,
+        FEE_INCOME,
+        PENALTY_INCOME,
+        RECOVERIES,
+        GOODWILL_EXPENSE,
+        CREDIT_LOSS,
+        FRAUD_LOSS,
+        OTHER_ASSETS,
+        BORROWINGS,
+        PAYABLES,
+        CLEARING,
+        EQUITY,
+        RETAINED_EARNINGS,
+        OTHER_INCOME,
+        OPERATING_EXPENSE,
+        BANK_CHARGES,
+        INTEREST_EXPENSE,
+    )
+)
+"""Accounts that a manual entry may touch: cash, the lender's own, and what no state of a loan explains."""

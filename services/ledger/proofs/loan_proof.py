@@ -27,7 +27,7 @@ _PARTITIONS = "SELECT count(*) FROM position"
 # All that the books took in or hold of a loan, in the order of the log.
 _RECORDS = """
 SELECT "offset", record FROM event
-WHERE partition = $1 AND loan = (SELECT loan FROM loan WHERE partition = $1 AND loan_id = $2 AND loan >= 0)
+WHERE partition = $1 AND loan = (SELECT loan FROM loan WHERE partition = $1 AND loan_id = $2 AND loan >= -1)
 UNION ALL
 SELECT "offset", record FROM parked_event WHERE partition = $1 AND loan_id = $2
 ORDER BY "offset"

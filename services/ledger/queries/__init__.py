@@ -9,10 +9,12 @@ from services.ledger.queries.loans import (
     HISTORY,
     entries_view,
     figures,
+    has_contract,
     loan_view,
     posting,
     schedule_view,
 )
+from services.ledger.queries.periods import BooksBehind, BooksUnbalanced, closing_report, periods_view
 from services.ledger.queries.previews import preview
 from services.ledger.queries.reports import By, income_statement, movements, trial_balance
 from services.ledger.queries.schedules import schedule_of_terms
@@ -31,18 +33,22 @@ __all__ = [
     "HISTORY",
     "Account",
     "AsOfAhead",
+    "BooksBehind",
+    "BooksUnbalanced",
     "By",
     "DatesDiffer",
     "NoPayoff",
     "PeriodReversed",
     "account",
     "balances_view",
+    "closing_report",
     "dead_letters_view",
     "delinquency_view",
     "entries_view",
     "event_is_in",
     "facts_of_rows",
     "figures",
+    "has_contract",
     "held_view",
     "income_statement",
     "legible",
@@ -50,6 +56,7 @@ __all__ = [
     "movements",
     "parked_view",
     "payoff_view",
+    "periods_view",
     "posting",
     "preview",
     "schedule_of_terms",

@@ -27,9 +27,10 @@ async def balances_view(
             return None
         opened = date.fromordinal(stored.open_day) if stored.open_day else None
         dates = dates_within(opened, known, effective)
-        number = stored.state.number if stored.state is not None else -1
         rows = []
-        if number >= 0:
-            rows = await connection.fetch(_BALANCES, stored.partition, number, dates.known, dates.effective)
+        if stored.state is not None:
+            rows = await connection.fetch(
+                _BALANCES, stored.partition, stored.state.number, dates.known, dates.effective
+            )
     currencies = {code: {"accounts": balances_document(sides, code)} for code, sides in tally(rows).items()}
     return {"loan_id": loan_id, **dates.document(), "currencies": currencies, "parked": stored.parked}

@@ -14,7 +14,7 @@ LISTED_MAX = 1_000
 _LATE = """
 WITH changed AS (
     SELECT partition, loan, "offset", min(effective_date) AS since FROM posting
-    WHERE booking_date >= $1 AND booking_date <= $2 AND effective_date < $1 AND effective_date <= $3 AND loan >= 0
+    WHERE booking_date >= $1 AND booking_date <= $2 AND effective_date < $1 AND effective_date <= $3 AND loan >= -1
     GROUP BY partition, loan, "offset"
 )
 SELECT l.loan_id, e.partition, e."offset", e.event_id, e.effective_date, e.booking_date, e.record,
@@ -25,11 +25,34 @@ WHERE e.booking_date >= $1 AND e.booking_date <= $2 AND e.effective_date <= $3
 ORDER BY e.booking_date, e.partition, e."offset" LIMIT $4
 """
 
+# What was booked for a later accounting period than that of its value date, since that was closed.
+_ADJUSTING = """
+WITH adjusted AS (
+    SELECT partition, loan, "offset", min(effective_date) AS since FROM posting
+    WHERE open_from > effective_date AND open_from BETWEEN $1 AND $2 AND effective_date < $1
+      AND ($3::date IS NULL OR booking_date <= $3) AND loan >= -1
+    GROUP BY partition, loan, "offset"
+)
+SELECT l.loan_id, e.partition, e."offset", e.event_id, e.effective_date, e.booking_date, e.record, a.since,
+       count(*) OVER () AS found
+FROM adjusted a JOIN event e USING (partition, "offset") JOIN loan l ON (l.partition, l.loan) = (a.partition, a.loan)
+ORDER BY e.booking_date, e.partition, e."offset", l.loan LIMIT $4
+"""
+
+
+async def adjusting_facts(connection: Any, *, opens: date, closes: date, known: date | None) -> dict[str, Any]:
+    """Facts that count in the accounting periods from `opens` to `closes`, and are of an earlier one that was closed
+    when they were booked; as `late_facts` has them. `known`: of those booked up to that date."""
+    return _listed(await connection.fetch(_ADJUSTING, opens, closes, known, LISTED_MAX))
+
 
 async def late_facts(connection: Any, *, cut: date, known: date, effective: date) -> dict[str, Any]:
     """Facts booked from `cut` to `known` that count from a date before `cut`, in the order of booking; and how many
     more there are than LISTED_MAX."""
-    rows = await connection.fetch(_LATE, cut, known, effective, LISTED_MAX)
+    return _listed(await connection.fetch(_LATE, cut, known, effective, LISTED_MAX))
+
+
+def _listed(rows: list[Any]) -> dict[str, Any]:
     listed = [
         {
             "loan_id": row["loan_id"],

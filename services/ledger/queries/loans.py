@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, STATUS, Loan, Valued, decode_loan, iso
+from services.ledger.engine.account import (
+    FEE,
+    INTEREST,
+    PENALTY,
+    PRINCIPAL,
+    STATUS,
+    UNKNOWN,
+    Loan,
+    Valued,
+    decode_loan,
+    iso,
+)
 from services.ledger.engine.folding import fold
 from services.ledger.queries.aside import parked_rows
 from services.ledger.queries.snapshots import snapshot
@@ -30,7 +41,8 @@ class Stored:
 
 _PARTITIONS = "SELECT count(*) FROM position"
 _POSITION = "SELECT open_date, resume_loan FROM position WHERE partition = $1"
-_STATE = "SELECT state FROM loan WHERE partition = $1 AND loan_id = $2 AND loan >= 0"
+# A loan, or the general ledger (GENERAL_NUMBER).
+_STATE = "SELECT state FROM loan WHERE partition = $1 AND loan_id = $2 AND loan >= -1"
 # A loan's accepted events in the order in which they were folded: a released or retried one on its booking date.
 HISTORY = """
 SELECT "offset", event_id, effective_date, booking_date, record FROM event
@@ -64,6 +76,12 @@ async def find(connection: Any, loan_id: str) -> Stored | None:
         decode_loan(state) if state is not None else None,
         parked,
     )
+
+
+async def has_contract(connection: Any, loan_id: str) -> bool:
+    """Whether the books hold the loan, and not only money that waits for it."""
+    stored = await find(connection, loan_id)
+    return stored is not None and stored.state is not None and stored.state.status != UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

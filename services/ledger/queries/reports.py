@@ -10,13 +10,16 @@ from datetime import date, timedelta
 from typing import Any, Literal
 
 from services.ledger.chart import EXPENSE, INCOME
-from services.ledger.queries.late import late_facts
+from services.ledger.queries.late import adjusting_facts, late_facts
 from services.ledger.queries.snapshots import snapshot
 from services.ledger.queries.tallies import Tally, added, balances_document, by_account, difference, head, tally
-from services.ledger.queries.two_dates import Dates, dates_of_book, period_of_book
+from services.ledger.queries.two_dates import Dates, dates_of_book, open_date, period_of_book
 from shared.money import decimal_text
 
-By = Literal["booking", "value"]
+By = Literal["booking", "value", "accounting"]
+"""Booking date, value date, or the accounting date: the later of the value date and the first date of the periods that
+were open when it was booked. What is booked after a period's close has an accounting date after it, so that what a
+closed period shows by accounting date never changes."""
 
 # Sums by pair of accounts: each posting is read once, and put on its two accounts afterwards.
 _SUMS = """
@@ -38,7 +41,27 @@ SELECT CASE WHEN effective_date < $3 THEN 'opening' WHEN booking_date > $4 THEN 
 FROM posting WHERE booking_date <= $1 AND effective_date <= least($2::date, $4::date)
 GROUP BY 1, 2, 3, 4
 """
-_MOVEMENTS: dict[By, str] = {"booking": _BY_BOOKING, "value": _BY_VALUE}
+# The same of a period of accounting dates: before it, in it, and of it what has a value date in a period before it.
+_BY_ACCOUNTING = """
+SELECT CASE WHEN greatest(effective_date, open_from) < $3 THEN 'opening'
+            WHEN effective_date < $3 THEN 'late' ELSE 'prompt' END AS part,
+       currency, debit, credit, sum(amount) AS amount
+FROM posting WHERE booking_date <= $1 AND effective_date <= $2 AND greatest(effective_date, open_from) <= $4
+GROUP BY 1, 2, 3, 4
+"""
+_MOVEMENTS: dict[By, str] = {"booking": _BY_BOOKING, "value": _BY_VALUE, "accounting": _BY_ACCOUNTING}
+# Sums by pair of accounts up to an accounting date.
+_ACCOUNTED = """
+SELECT currency, debit, credit, sum(amount) AS amount FROM posting
+WHERE booking_date <= $1 AND greatest(effective_date, open_from) <= $2
+GROUP BY currency, debit, credit
+"""
+# The last date of the last period that is closed on every partition.
+_CLOSED = """
+SELECT CASE WHEN count(*) = count(ended) THEN min(ended) END FROM (
+    SELECT max(period_end) AS ended FROM position LEFT JOIN closed_period USING (partition) GROUP BY partition
+) AS each
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +85,21 @@ def movements_of(rows: Iterable[Any]) -> Movements:
     return Movements(**{name: tally(found) for name, found in parts.items()})
 
 
-async def trial_balance(connection: Any, *, known: date | None = None, effective: date | None = None) -> dict[str, Any]:
+async def trial_balance(
+    connection: Any, *, known: date | None = None, effective: date | None = None, through: date | None = None
+) -> dict[str, Any]:
     """Debits, credits and balance of every account by currency. `difference` is what debits and credits of the chart's
-    accounts differ by. Raises AsOfAhead, BookNotOpen."""
+    accounts differ by. Raises AsOfAhead, BookNotOpen.
+
+    `through`: of accounting dates up to this one, in place of value dates: what a closed period ended with, for ever.
+    """
     async with snapshot(connection):
+        if through is not None:
+            dates = await dates_of_book(connection, known, None)
+            through = min(through, dates.effective)
+            rows = await connection.fetch(_ACCOUNTED, dates.known, through)
+            head = {"through": through.isoformat()} | await _closing(connection, through, known)
+            return head | {"currencies": trial_balance_document(tally(rows))}
         dates = await dates_of_book(connection, known, effective)
         rows = await connection.fetch(_SUMS, dates.known, dates.effective)
     return dates.document() | {"currencies": trial_balance_document(tally(rows))}
@@ -96,7 +130,8 @@ async def movements(
     """What each account moved by from `opens` to `closes`, both included, and the late facts behind it.
 
     By booking date the period is what the books did in it, and once its dates are closed it never changes; late is
-    what has a value date before it. By value date it is what happened in it, and late is what was booked after it.
+    what has a value date before it. By value date it is what happened in it, and late is what was booked after it. By
+    accounting date it is what the period was closed with, and late are adjustments of periods closed before.
     opening + debit - credit = closing. Raises AsOfAhead, PeriodReversed, BookNotOpen.
     """
     return await _of_period(movements_document, connection, opens, closes, by, known, effective)
@@ -126,11 +161,26 @@ async def _of_period(
 ) -> dict[str, Any]:
     """A report on a period: its dates, a document of its movements by currency, and the late facts behind them."""
     async with snapshot(connection):
+        if by == "accounting" and (opened := await open_date(connection)) is not None and opens <= opened:
+            closes = min(closes, opened)  # of the period under way, what there is
         dates = await period_of_book(connection, opens, closes, known, effective)
         rows = await connection.fetch(_MOVEMENTS[by], dates.known, dates.effective, opens, closes)
-        late = await late_facts(connection, **_late_window(dates, opens, closes, by))
-    head = {"from": opens.isoformat(), "to": closes.isoformat(), "by": by} | dates.document()
+        if by == "accounting":
+            late = await adjusting_facts(connection, opens=opens, closes=closes, known=dates.known)
+            told = await _closing(connection, closes, known)
+        else:
+            late = await late_facts(connection, **_late_window(dates, opens, closes, by))
+            told = dates.document()
+    head = {"from": opens.isoformat(), "to": closes.isoformat(), "by": by} | told
     return head | {"currencies": document(movements_of(rows))} | late
+
+
+async def _closing(connection: Any, closes: date, known: date | None) -> dict[str, Any]:
+    """Whether all periods up to `closes` are closed; no date of today is told, so that the report of a closed one stays
+    as it is."""
+    ended = await connection.fetchval(_CLOSED)
+    closed = ended is not None and closes <= ended
+    return {"closed": closed} | ({} if known is None else {"known": known.isoformat()})
 
 
 def _late_window(dates: Dates, opens: date, closes: date, by: By) -> dict[str, date]:
@@ -158,14 +208,18 @@ def movements_document(found: Movements) -> dict[str, Any]:
     return documents
 
 
+SIGNS = ((INCOME, -1), (EXPENSE, 1))
+"""Kinds of an income statement, with the sign that makes a usual balance positive."""
+
+
 def income_document(found: Movements) -> dict[str, Any]:
-    """Income and expenses by currency; `late` is the part of an amount that is late."""
+    """Income and expenses by currency; `late` is what is late of an amount, `late_result` of the result."""
     documents = {}
     for code, sides in found.moved().items():
         lines = by_account(sides, found.late.get(code, {}))
         document: dict[str, Any] = {}
         totals = {INCOME: 0, EXPENSE: 0}
-        for kind, sign in ((INCOME, -1), (EXPENSE, 1)):
+        for kind, sign in SIGNS:
             mine = [(account, both) for account, both in lines if account.kind == kind]
             totals[kind] = sum(sign * (both[0] - both[1]) for _, both in mine)
             document[kind] = [
@@ -173,7 +227,13 @@ def income_document(found: Movements) -> dict[str, Any]:
                 for account, (debit, credit, late, less) in mine
             ]
         sums = {"total_income": totals[INCOME], "total_expense": totals[EXPENSE]}
-        documents[code] = document | _texts(sums | {"result": totals[INCOME] - totals[EXPENSE]}, code)
+        sums |= {"result": totals[INCOME] - totals[EXPENSE]}
+        lates = {
+            kind: sum(sign * (both[2] - both[3]) for account, both in lines if account.kind == kind)
+            for kind, sign in SIGNS
+        }
+        sums |= {"late_result": lates[INCOME] - lates[EXPENSE]}
+        documents[code] = document | _texts(sums, code)
     return documents
 
 

@@ -57,16 +57,22 @@ def dates_within(opened: date | None, known: date | None, effective: date | None
 _OPEN = "SELECT CASE WHEN count(*) = count(open_date) THEN min(open_date) END FROM position"
 
 
+async def open_date(connection: Any) -> date | None:
+    """The open date of all partitions, None before the book is open."""
+    opened: date | None = await connection.fetchval(_OPEN)
+    return opened
+
+
 async def dates_of_book(connection: Any, known: date | None, effective: date | None) -> Dates:
     """As `dates_within`, of the whole book."""
-    return dates_within(await connection.fetchval(_OPEN), known, effective)
+    return dates_within(await open_date(connection), known, effective)
 
 
 async def period_of_book(
     connection: Any, opens: date, closes: date, known: date | None, effective: date | None
 ) -> Dates:
     """The same for a period that is over or under way. Raises PeriodReversed besides."""
-    opened = await connection.fetchval(_OPEN)
+    opened = await open_date(connection)
     if closes < opens:
         raise PeriodReversed(f"{closes} is before {opens}.", field="to")
     dates_within(opened, None, closes, field="to")

@@ -1,13 +1,21 @@
 """The statements of a batch's transaction: what the fold reads, what it writes, and the advance of the position."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import asyncpg
 
 from services.ledger.book import Book, Rows
-from services.ledger.engine.account import AccrualGroup, Loan, decode_group, decode_loan, encode_loan, group_id
+from services.ledger.engine.account import (
+    GENERAL_NUMBER,
+    AccrualGroup,
+    Loan,
+    decode_group,
+    decode_loan,
+    encode_loan,
+    group_id,
+)
 from services.ledger.store.set_aside import SetAside, date_of
 from shared.merkle import record_of
 from shared.money import code_of
@@ -33,6 +41,7 @@ ON CONFLICT (loan) DO UPDATE SET next_action = excluded.next_action, as_of = exc
 EVENT_COLUMNS = ("offset", "event_id", "loan", "effective_date", "booking_date", "record", "partition")
 POSTING_COLUMNS = (
     "loan", "offset", "amount", "effective_date", "booking_date", "n", "debit", "credit", "currency", "partition",
+    "open_from",
 )  # fmt: skip
 INSERT_ROWS_MAX = 20
 """Up to about here single rows are quicker than COPY."""
@@ -56,8 +65,17 @@ class LedgerTransaction(SetAside):
 
     async def groups(self) -> list[AccrualGroup]:
         """The accrual groups."""
-        rows = await self.connection.fetch(f"SELECT state FROM loan_p{self.partition:d} WHERE loan < 0 ORDER BY loan")
+        rows = await self.connection.fetch(
+            f"SELECT state FROM loan_p{self.partition:d} WHERE loan < {GENERAL_NUMBER} ORDER BY loan"
+        )
         return [decode_group(row["state"]) for row in rows]
+
+    async def open_from(self) -> date:
+        """The first date of the periods that are open."""
+        last = await self.connection.fetchval(
+            "SELECT max(period_end) FROM closed_period WHERE partition = $1", self.partition
+        )
+        return last + timedelta(days=1) if last else date.min
 
     async def due(self, through: int, day: int, after: int, limit: int) -> list[Loan]:
         """Loans with something due after the ordinal `through` up to `day`, numbers above `after`, in order."""
@@ -93,6 +111,11 @@ class LedgerTransaction(SetAside):
         if rows.postings:
             await self._add("posting", POSTING_COLUMNS, rows.postings)
         await self._write_states(rows, book)
+        if rows.periods:
+            await self.connection.executemany(
+                'INSERT INTO closed_period (partition, period_end, "offset") VALUES ($1, $2, $3)',
+                [(self.partition, end, offset) for end, offset in rows.periods],
+            )
         if rows.suspense:
             await self.write_suspense(rows, book)
         if unit.parked or unit.unparked or unit.held or unit.released:

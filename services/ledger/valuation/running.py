@@ -8,14 +8,13 @@ anew.
 """
 
 import asyncio
-from calendar import monthrange
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.ledger.commands.model import BookNotOpen, PeriodNotOver, ValueLoan
+from services.ledger.commands.model import BookNotOpen, PeriodIsClosed, PeriodNotOver, ValueLoan
 from services.ledger.commands.recorder import Recorded
 from services.ledger.engine.account import CONTRACTED, SETTLED, WRITTEN_OFF, Loan, Valued, decode_loan
 from services.ledger.fact_reading import stored_facts
@@ -41,20 +40,6 @@ Books = Callable[[], AbstractAsyncContextManager[Any]]
 Record = Callable[[Sequence[ValueLoan]], Awaitable[Sequence[Recorded]]]
 
 
-class NotAPeriod(Refusal):
-    """A period is a month, as YYYY-MM."""
-
-
-def period_end(period: str) -> date:
-    """The last day of the month YYYY-MM. Raises NotAPeriod."""
-    year, dash, month = period.partition("-")
-    if len(period) == 7 and dash and year.isdecimal() and month.isdecimal() and period.isascii():
-        at, of = int(month), int(year)
-        if 1 <= at <= 12 and of >= 1:
-            return date(of, at, monthrange(of, at)[1])
-    raise NotAPeriod(f"{period[:20]!r} is no month such as 2026-11.", field="period")
-
-
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A loan as it is stored, with its events in order of arrival."""
@@ -64,6 +49,7 @@ class Stored:
 
 
 _OPEN = "SELECT CASE WHEN count(*) = count(open_date) THEN min(open_date) END FROM position"
+_CLOSED = "SELECT max(period_end) FROM closed_period"
 _PARTITIONS = "SELECT partition FROM position ORDER BY partition"
 _LOANS = """
 SELECT loan, state FROM loan WHERE partition = $1 AND loan > $2 AND loan >= 0 ORDER BY loan LIMIT $3
@@ -79,8 +65,8 @@ async def value_period(books: Books, end: date, policy: PolicyRow, record: Recor
     """Value every loan that runs at the end of `end`, and record what differs; with `record` None nothing is recorded.
 
     Returns the totals by group and currency, how many events were recorded, and which loans could not be valued: parked
-    ones, whose books are not complete, and those that the rules have no figure for. Raises PeriodNotOver, BookNotOpen,
-    and what `record` raises: what was recorded before stands, and the next run goes on from there.
+    ones, whose books are not complete, and those that the rules have no figure for. Raises BookNotOpen, PeriodNotOver,
+    PeriodIsClosed, and what `record` raises: what was recorded before stands, and the next run goes on from there.
     """
     async with books() as connection:
         opened = await connection.fetchval(_OPEN)
@@ -88,6 +74,9 @@ async def value_period(books: Books, end: date, policy: PolicyRow, record: Recor
             raise BookNotOpen("Open the book on its first business date.")
         if opened <= end:
             raise PeriodNotOver(f"{end} is not closed: the open date is {opened}.", field="period")
+        closed = await connection.fetchval(_CLOSED)
+        if closed is not None and end <= closed:
+            raise PeriodIsClosed(f"Periods up to {closed} are closed: value a later one.", field="period")
         partitions = [row["partition"] for row in await connection.fetch(_PARTITIONS)]
         parked = frozenset(row["loan_id"] for row in await connection.fetch(_PARKED))
     totals = Totals()

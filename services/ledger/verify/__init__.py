@@ -11,7 +11,7 @@ from typing import Any
 
 from services.ledger.engine.accounts import NAMES
 from services.ledger.queries import snapshot
-from services.ledger.verify import of_balances, of_books, of_log, of_replay
+from services.ledger.verify import of_balances, of_books, of_entries, of_log, of_replay
 from services.ledger.verify.of_balances import Check
 from services.ledger.verify.rows import UNFINISHED, Books, Finding, LogReader, Mark
 from services.ledger.verify.since import is_run_since, read_since
@@ -50,10 +50,13 @@ CHECKS: dict[str, Check] = {
     "accrual-groups": of_balances.groups_are_their_loans,
     "income": of_balances.income_is_earned_by_groups,
     "folds": of_balances.loans_are_folds,
+    "four-eyes": of_entries.entries_were_proposed_and_approved_by_two,
+    "periods": of_entries.postings_are_in_open_periods,
     "replayed-position": of_replay.position_is_replayed,
     "replayed-events": of_replay.events_are_replayed,
     "replayed-postings": of_replay.postings_are_replayed,
     "replayed-loans": of_replay.loans_are_replayed,
+    "replayed-periods": of_replay.periods_are_replayed,
     "replayed-asides": of_replay.asides_are_replayed,
     "replayed-outbox": of_replay.outbox_is_replayed,
 }

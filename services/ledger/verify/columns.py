@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from services.ledger.engine.account import GENERAL_NUMBER
+
 Row = Mapping[str, Any]
 
 
@@ -75,6 +77,7 @@ TABLES: Mapping[str, Table] = {
             Column("currency", "small"),
             Column("effective_date", "date"),
             Column("booking_date", "date"),
+            Column("open_from", "date"),
         ),
         ("partition", "loan", "offset", "n"),
     ),
@@ -136,11 +139,12 @@ TABLES: Mapping[str, Table] = {
         (_PARTITION, _OFFSET, Column("event_id", "uuid"), Column("record", "bytes")), ("partition", "offset")
     ),
     "outbox": Table((_PARTITION, Column("sequence", "big"), Column("messages", "bytes")), ("partition", "sequence")),
+    "closed_period": Table((_PARTITION, _OFFSET, Column("period_end", "date")), ("partition", "offset")),
 }
 GROUP_AS_OF = "of an accrual group, the end of the transaction that changed it last: no replay recomputes it"
-"""Why `loan.as_of` is not watched in rows with a negative number."""
+"""Why `loan.as_of` is not watched in rows of accrual groups."""
 
 
 def is_watched(table: str, column: Column, row: Row) -> bool:
     """Whether the audit watches over a column of this row."""
-    return not column.out and not (table == "loan" and column.name == "as_of" and row["loan"] < 0)
+    return not column.out and not (table == "loan" and column.name == "as_of" and row["loan"] < GENERAL_NUMBER)

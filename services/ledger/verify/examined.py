@@ -19,6 +19,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "dead_letter": ("partition", "offset"),
     "conflict": ("partition", "offset"),
     "outbox": ("partition", "sequence"),
+    "closed_period": ("partition", "offset"),
 }
 """The columns by which findings name a table's rows."""
 OUTBOX = ("relay", "outbox", "position")

@@ -4,7 +4,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from services.ledger.digest import canonical_state
-from services.ledger.engine.account import FEE, INTEREST, PENALTY, WRITTEN_OFF, AccrualGroup, Loan, iso
+from services.ledger.engine.account import (
+    FEE,
+    GENERAL_NUMBER,
+    INTEREST,
+    PENALTY,
+    WRITTEN_OFF,
+    AccrualGroup,
+    Loan,
+    iso,
+)
 from services.ledger.engine.accounts import (
     ACCRUED_INTEREST,
     DEFERRED_FEE_INCOME,
@@ -25,6 +34,7 @@ from services.ledger.engine.folding import fold
 from services.ledger.engine.journal import Journal
 from services.ledger.engine.methods import CASH_BASIS, PERIODIC, UPFRONT
 from services.ledger.fact_reading import stored_facts
+from services.ledger.verify.of_entries import booked_entries
 from services.ledger.verify.rows import Books, Finding, Posting
 from shared.errors import InvariantBroken
 from shared.merkle import record_of
@@ -168,14 +178,16 @@ def _earned(books: Books, number: int) -> int:
 
 def income_is_earned_by_groups(books: Books) -> Iterator[Finding]:
     """Postings of a group are accrued interest against income on the date booked; a loan's own touch interest income
-    only to put it in suspense and back, or if its accounting method keeps it out of the groups."""
+    only to put it in suspense and back, or if its accounting method keeps it out of the groups. No others touch it."""
     pair, suspended = {ACCRUED_INTEREST, INTEREST_INCOME}, {INTEREST_IN_SUSPENSE, INTEREST_INCOME}
     alone = {loan.number for loan in books.loans if loan.accounting != PERIODIC}
     for posting in books.tables.postings:
-        if posting.loan >= 0:
+        if posting.loan >= GENERAL_NUMBER:
             accounts = {posting.debit, posting.credit}
             if INTEREST_INCOME in accounts and accounts != suspended and posting.loan not in alone:
-                yield Finding("posting", books.line(posting), "a loan's own posting touches interest income")
+                yield Finding(
+                    "posting", books.line(posting), "a posting that is no accrual group's touches interest income"
+                )
         elif {posting.debit, posting.credit} != pair:
             yield Finding("posting", books.line(posting), "not accrued interest against interest income")
         elif posting.effective != posting.booked:
@@ -184,7 +196,8 @@ def income_is_earned_by_groups(books: Books) -> Iterator[Finding]:
 
 
 def loans_are_folds(books: Books) -> Iterator[Finding]:
-    """A loan's state, and its postings net per value date and pair of accounts, are those of a fold of its facts."""
+    """A loan's state, and its postings net per value date and pair of accounts, are those of a fold of its facts
+    and of its manual entries."""
     for loan in books.loans:
         events = books.events_by_loan.get(loan.number, [])
         try:
@@ -196,6 +209,7 @@ def loans_are_folds(books: Books) -> Iterator[Finding]:
         folded.accruing, folded.folded_to = loan.accruing, loan.folded_to
         if canonical_state(folded) != canonical_state(loan):
             yield Finding("loan", books.of(loan.loan_id), "state is not that of a fold of its stored facts", "state")
+        journal += [line for _, lines in booked_entries(events) for line in lines]
         if (wrong := _unlike(books, loan, journal)) is not None:
             yield wrong
 

@@ -6,7 +6,7 @@ These name the column. The other checks look at the same rows without the fold, 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from services.ledger.engine.account import encode_loan
+from services.ledger.engine.account import GENERAL_NUMBER, encode_loan
 from services.ledger.messages import Topics
 from services.ledger.store.set_aside import date_of
 from services.ledger.verify.recomputed import Recomputed, Told, told_by
@@ -40,6 +40,11 @@ def postings_are_replayed(books: Books) -> Iterator[Finding]:
 def loans_are_replayed(books: Books) -> Iterator[Finding]:
     """Loans and accrual groups, their states to the byte."""
     yield from _of(books, "loan")
+
+
+def periods_are_replayed(books: Books) -> Iterator[Finding]:
+    """Closed periods, with the offset of the close."""
+    yield from _of(books, "closed_period")
 
 
 def asides_are_replayed(books: Books) -> Iterator[Finding]:
@@ -153,7 +158,7 @@ def _sides(books: Books, replayed: Recomputed) -> Iterator[tuple[str, Sides]]:
     wanted: Rows = {(offset,): row for offset, row in replayed.events.items()}
     yield "event", (events, wanted, ("offset",), ("event_id", "loan", "effective_date", "booking_date"))
     postings = {
-        (p.loan, p.offset, p.n): (p.debit, p.credit, p.amount, p.currency, p.effective, p.booked)
+        (p.loan, p.offset, p.n): (p.debit, p.credit, p.amount, p.currency, p.effective, p.booked, p.open_from)
         for p in tables.postings
     }
     yield "posting", (postings, replayed.postings, ("loan", "offset", "n"), _POSTING)
@@ -179,9 +184,12 @@ def _sides(books: Books, replayed: Recomputed) -> Iterator[tuple[str, Sides]]:
     conflicts = {(row["offset"],): (str(row["event_id"]),) for row in tables.conflicts}
     wanted = {(offset,): (event_id,) for offset, event_id in replayed.conflicts.items()}
     yield "conflict", (conflicts, wanted, ("offset",), ("event_id",))
+    periods = {(row["offset"],): (row["period_end"],) for row in tables.periods}
+    wanted = {(offset,): (end,) for end, offset in replayed.periods.items()}
+    yield "closed_period", (periods, wanted, ("offset",), ("period_end",))
 
 
-_POSTING = ("debit", "credit", "amount", "currency", "effective_date", "booking_date")
+_POSTING = ("debit", "credit", "amount", "currency", "effective_date", "booking_date", "open_from")
 _POSITION = ("next_offset", "resume_loan", "open_date", "events", "duplicates")
 
 
@@ -198,12 +206,12 @@ def _wanted_position(books: Books, replayed: Recomputed) -> tuple[Any, ...]:
 
 
 def _loan(row: LoanRow, replayed: Recomputed) -> tuple[Any, ...]:
-    """A loan's columns, without what a group is as of; a state in the shorter form that it had before a field was added
-    counts as the fold's own bytes."""
+    """A loan's columns, without what an accrual group is as of; a state in the shorter form that it had before a field
+    was added counts as the fold's own bytes."""
     raw, wanted = row.raw, replayed.states.get(row.number, (None, None, None, b""))[3]
     if raw != wanted and row.state is not None and len(raw) < len(wanted) and encode_loan(row.state) == wanted:
         raw = wanted
-    return row.loan_id, row.next_action, row.as_of if row.number >= 0 else None, raw
+    return row.loan_id, row.next_action, row.as_of if row.number >= GENERAL_NUMBER else None, raw
 
 
 def _dead(books: Books, replayed: Recomputed) -> tuple[Rows, Rows]:

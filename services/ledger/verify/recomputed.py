@@ -58,7 +58,7 @@ class Recomputed:
     events: dict[int, tuple[str, int | None, date, date]] = field(default_factory=dict)
     """offset → (event id, loan, effective date, booking date)."""
     postings: dict[tuple[int, int, int], tuple[Any, ...]] = field(default_factory=dict)
-    """(loan, offset, n) → (debit, credit, amount, currency, effective date, booking date)."""
+    """(loan, offset, n) → (debit, credit, amount, currency, effective date, booking date, open from)."""
     states: dict[int, tuple[str, date | None, int | None, bytes]] = field(default_factory=dict)
     """number → (loan id, next action, as of, state). `as_of` of a group is the end of a transaction: None."""
     parked_loans: dict[str, Parked] = field(default_factory=dict)
@@ -70,6 +70,8 @@ class Recomputed:
     tried: dict[int, int] = field(default_factory=dict)
     settled: dict[int, str] = field(default_factory=dict)
     conflicts: dict[int, str] = field(default_factory=dict)
+    periods: dict[date, int] = field(default_factory=dict)
+    """last date → offset of its close."""
     accepted: int = 0
     duplicates: int = 0
     resume: int | None = None
@@ -179,8 +181,9 @@ class Recomputed:
             self._offsets[event_id] = offset
             if loan is not None:
                 self._of_loan[loan].append(offset)
-        for loan, offset, amount, effective, booked, n, debit, credit, currency, _partition in rows.postings:
-            self.postings[loan, offset, n] = (debit, credit, amount, currency, effective, booked)
+        for loan, offset, amount, effective, booked, n, debit, credit, currency, _partition, since in rows.postings:
+            self.postings[loan, offset, n] = (debit, credit, amount, currency, effective, booked, since)
+        self.periods.update(rows.periods)
         self._write_states(rows, book)
         self._write_aside(unit)
 

@@ -85,6 +85,7 @@ class Posting(NamedTuple):
     currency: int
     effective: date
     booked: date
+    open_from: date = date.min
 
 
 class LoanRow(NamedTuple):
@@ -113,6 +114,7 @@ class Tables:
     dead_letters: list[Any]
     conflicts: list[Any]
     outbox: list[Any]
+    periods: list[Any] = field(default_factory=list)
 
 
 @dataclass

@@ -7,6 +7,7 @@ has touched, the accrual groups' sums and the comparison with a fold of the log 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from services.ledger.engine.account import GENERAL_NUMBER
 from services.ledger.verify.of_log import event_id_of
 from services.ledger.verify.rows import Books, Event, LoanRow, LogReader, Mark, Posting, Tables
 from services.ledger.verify.tables import SMALL, read_table, table_of
@@ -17,8 +18,8 @@ LEFT_OUT = frozenset(("partitions", "counts", "accrual-groups"))
 
 _COLUMNS = {
     "event": 'SELECT "offset", event_id, loan, effective_date, booking_date, record FROM event WHERE partition = $1',
-    "posting": 'SELECT loan, "offset", n, debit, credit, amount, currency, effective_date, booking_date'
-    " FROM posting WHERE partition = $1",
+    "posting": 'SELECT loan, "offset", n, debit, credit, amount, currency, effective_date, booking_date,'
+    " open_from FROM posting WHERE partition = $1",
     "loan": "SELECT loan, loan_id, next_action, as_of, state FROM loan WHERE partition = $1",
 }
 _NEW_EVENTS = _COLUMNS["event"] + ' AND "offset" >= $2'
@@ -70,10 +71,10 @@ class _Reader:
         repeated = await self._events(_EVENTS_NAMED, _ids(leaf for offset, leaf in stretch if offset not in placed))
         named = sorted({event.loan for event in (*new, *repeated) if event.loan is not None})
         loans: list[LoanRow] = table_of("loan", await self.connection.fetch(_LOANS, self.partition, self.start, named))
-        numbers = [row.number for row in loans if row.number >= 0]
+        numbers = [row.number for row in loans if row.number >= GENERAL_NUMBER]
         found = await self.connection.fetch(_POSTINGS, self.partition, self.start, numbers)
         postings: list[Posting] = table_of("posting", found)
-        causes = sorted({posting.offset for posting in postings})
+        causes = sorted({*(row["offset"] for row in rows["closed_period"]), *(posting.offset for posting in postings)})
         events = [*new, *repeated, *await self._events(_EVENTS_OF, numbers), *await self._events(_EVENTS_AT, causes)]
         by_offset = {event.offset: event for event in events}
         touched = set(numbers)
@@ -89,6 +90,7 @@ class _Reader:
             dead_letters=list(rows["dead_letter"]),
             conflicts=list(rows["conflict"]),
             outbox=list(rows["outbox"]),
+            periods=list(rows["closed_period"]),
         )
 
     async def _events(self, query: str, asked: Any) -> list[Event]:

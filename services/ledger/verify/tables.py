@@ -5,20 +5,30 @@ from typing import Any
 
 import msgspec
 
-from services.ledger.engine.account import AccrualGroup, Loan, decode_group, decode_loan
+from services.ledger.engine.account import AccrualGroup, Loan, decode_state
 from services.ledger.verify.rows import Books, Event, LoanRow, LogReader, Posting, Tables
 from shared.merkle import canonical
 from shared.streams.ports import Record
 
 BIG = ("event", "posting", "loan")
 """Divided by partition, so that none can hold rows of a partition that the schema does not have."""
-SMALL = ("position", "relay", "parked_loan", "parked_event", "suspense", "dead_letter", "conflict", "outbox")
+SMALL = (
+    "position",
+    "relay",
+    "parked_loan",
+    "parked_event",
+    "suspense",
+    "dead_letter",
+    "conflict",
+    "outbox",
+    "closed_period",
+)
 
 _QUERIES = {
     "event": 'SELECT "offset", event_id, loan, effective_date, booking_date, record FROM event'
     ' WHERE partition = $1 ORDER BY "offset"',
-    "posting": 'SELECT loan, "offset", n, debit, credit, amount, currency, effective_date, booking_date'
-    ' FROM posting WHERE partition = $1 ORDER BY loan, "offset", n',
+    "posting": 'SELECT loan, "offset", n, debit, credit, amount, currency, effective_date, booking_date,'
+    ' open_from FROM posting WHERE partition = $1 ORDER BY loan, "offset", n',
     "loan": "SELECT loan, loan_id, next_action, as_of, state FROM loan WHERE partition = $1 ORDER BY loan",
     "position": "SELECT * FROM position WHERE partition = $1",
     "relay": "SELECT * FROM relay WHERE partition = $1",
@@ -28,6 +38,7 @@ _QUERIES = {
     "dead_letter": 'SELECT * FROM dead_letter WHERE partition = $1 ORDER BY "offset"',
     "conflict": 'SELECT * FROM conflict WHERE partition = $1 ORDER BY "offset"',
     "outbox": "SELECT * FROM outbox WHERE partition = $1 ORDER BY sequence",
+    "closed_period": 'SELECT * FROM closed_period WHERE partition = $1 ORDER BY "offset"',
 }
 _FIELDS = {
     "event": "events",
@@ -41,10 +52,22 @@ _FIELDS = {
     "dead_letter": "dead_letters",
     "conflict": "conflicts",
     "outbox": "outbox",
+    "closed_period": "periods",
 }
 TABLES = tuple(_FIELDS)
 _EVENT = ("offset", "event_id", "loan", "effective_date", "booking_date", "record")
-_POSTING = ("loan", "offset", "n", "debit", "credit", "amount", "currency", "effective_date", "booking_date")
+_POSTING = (
+    "loan",
+    "offset",
+    "n",
+    "debit",
+    "credit",
+    "amount",
+    "currency",
+    "effective_date",
+    "booking_date",
+    "open_from",
+)
 NEW_POSITION: Mapping[str, Any] = {
     "next_offset": 0,
     "resume_loan": None,
@@ -95,7 +118,7 @@ def table_of(table: str, rows: Sequence[Any]) -> Any:
 
 def _decoded(number: int, state: bytes) -> Loan | AccrualGroup | None:
     try:
-        return decode_group(state) if number < 0 else decode_loan(state)
+        return decode_state(number, state)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 

@@ -222,7 +222,7 @@ def another(value: Any, column: Column, chance: Random) -> Any:
         case UUID():
             return UUID(int=value.int ^ 1 << chance.randrange(128))
         case date():
-            return date.fromordinal(max(1, value.toordinal() ^ 1 << chance.randrange(12)))
+            return date.fromordinal(value.toordinal() ^ 1 << chance.randrange(12) or 2)
         case bytes():
             return _flipped(value, chance)
         case str():

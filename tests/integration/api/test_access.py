@@ -12,8 +12,8 @@ from tests.integration.api.client import Client, rule
 
 pytestmark = pytest.mark.servers
 
-# Written by hand, on purpose: o officer, t teller, c accountant, p operator, a auditor; * without a token. No other
-# role gets in.
+# Written by hand, on purpose: o officer, t teller, c accountant, p operator, a auditor, v approver; * without a token.
+# No other role gets in.
 WHO_MAY = {
     "GET /healthz": "*",
     "GET /readyz": "*",
@@ -53,7 +53,14 @@ WHO_MAY = {
     "GET /v1/trial-balance": "cpa",
     "GET /v1/movements": "cpa",
     "GET /v1/income-statement": "cpa",
+    "POST /v1/entries": "c",
+    "GET /v1/entries": "cav",
+    "POST /v1/entries/{entry_id}/approval": "cv",
+    "POST /v1/entries/{entry_id}/decline": "cv",
+    "POST /v1/entries/{entry_id}/reversal": "c",
+    "GET /v1/periods": "cpav",
     "POST /v1/periods/{period}/valuation": "c",
+    "POST /v1/periods/{period}/close": "c",
     "GET /v1/loans/{loan_id}/proof": "otcpa",
     "GET /v1/checkpoints": "otcpa",
     "GET /v1/checkpoints/{partition}": "otcpa",
@@ -62,14 +69,14 @@ WHO_MAY = {
     "GET /v1/dead-letters": "pa",
     "POST /v1/dead-letters/{partition}/{offset}/retry": "p",
 }
-LETTER = {"officer": "o", "teller": "t", "accountant": "c", "operator": "p", "auditor": "a"}
+LETTER = {"officer": "o", "teller": "t", "accountant": "c", "operator": "p", "auditor": "a", "approver": "v"}
 
 
 async def test_every_route_lets_in_the_roles_that_it_names_and_nobody_else(client: Client) -> None:
     differences = []
     for route, letters in WHO_MAY.items():
         method, path = route.split()
-        ids = dict.fromkeys(("payment_id", "charge_id", "event_id"), new_event_id())
+        ids = dict.fromkeys(("payment_id", "charge_id", "event_id", "entry_id"), new_event_id())
         at = path.format(loan_id="loan-1", period="2024-01", partition=0, offset=0, **ids)
         for role in (None, "nobody", *sorted(ROLES)):
             answer = await client.send(role, method, at, {} if method == "POST" else None)

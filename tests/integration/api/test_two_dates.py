@@ -26,7 +26,7 @@ from tests.integration.api.test_process import serving
 from tests.integration.api.test_story import worker
 from tests.integration.verify.conftest import DAYS, FIRST, PARTITIONS, fill
 from tests.places import Place, new_place
-from tests.property.test_two_dates import parts
+from tests.property.test_two_dates import date_of, parts
 
 pytestmark = pytest.mark.servers
 OPENED, CLOSED = date(2024, 1, 31), date(2024, 3, 10)
@@ -203,7 +203,7 @@ def up_to(rows: list[Any], known: date, effective: date) -> list[dict[str, Any]]
 
 async def test_reports_are_the_sums_of_the_postings_that_they_name(books: asyncpg.Connection) -> None:
     rows = await books.fetch("SELECT * FROM posting")
-    events = await books.fetch("SELECT * FROM event WHERE loan >= 0")
+    events = await books.fetch("SELECT * FROM event WHERE loan IS NOT NULL")
     opened = await books.fetchval("SELECT min(open_date) FROM position")
     loans = await books.fetch("SELECT partition, loan, loan_id FROM loan WHERE loan >= 0 ORDER BY loan_id")
     pick = random.Random(3)
@@ -245,6 +245,32 @@ async def test_reports_are_the_sums_of_the_postings_that_they_name(books: asyncp
             assert {fact["event_id"] for fact in told["late_facts"]} == expected
             late += len(expected)
     assert late > 10
+
+
+async def test_reports_of_accounting_periods_are_the_sums_of_the_postings_that_they_name(
+    books: asyncpg.Connection,
+) -> None:
+    rows = [dict(row) for row in await books.fetch("SELECT * FROM posting")]
+    ids = {(row["partition"], row["offset"]): str(row["event_id"]) for row in await books.fetch("SELECT * FROM event")}
+    pick, late = random.Random(5), 0
+    days = [FIRST + timedelta(days=n) for n in range(DAYS)]
+    for opens, closes in ((date(2025, 2, 1), date(2025, 2, 28)), *(sorted(pick.sample(days, 2)) for _ in range(6))):
+        found = movements_of(parts(rows, opens, closes, "accounting"))
+        told = await queries.movements(books, opens=opens, closes=closes, by="accounting")
+        assert told["currencies"] == movements_document(found)
+        income = await queries.income_statement(books, opens=opens, closes=closes, by="accounting")
+        assert income["currencies"] == income_document(found)
+        balance = await queries.trial_balance(books, through=closes)
+        counted = (row for row in rows if date_of(row, "accounting") <= closes)
+        assert balance["currencies"] == trial_balance_document(tally(counted))
+        expected = {
+            ids[row["partition"], row["offset"]]
+            for row in rows
+            if row["effective_date"] < opens <= date_of(row, "accounting") <= closes
+        }
+        assert {fact["event_id"] for fact in told["late_facts"]} == expected
+        late += len(expected)
+    assert late > 2
 
 
 async def test_no_reading_of_one_loan_reads_the_postings_of_others(books: asyncpg.Connection) -> None:

@@ -15,6 +15,7 @@ from lendlog.platform import Platform
 from services.ledger.replay import replay_ledger
 from services.ledger.worker import topics_of
 from shared.database import connect, open_pool
+from shared.partitioner import partition_for
 from shared.streams.ports import Record
 from shared.streams.replay import read_partition
 from tests.faults.ledger_run import produce
@@ -48,6 +49,7 @@ async def fill(place: Place) -> Audited:
     history = History(seed=11, loans=40, days=DAYS, partitions=PARTITIONS, first_day=FIRST, trouble=2.0, valued_days=9)
     await produce(place, history.records())
     await take_in(place)
+    await produce(place, accountants())
     await produce(place, await releases_and_retries(place))
     await produce(place, closing(FIRST + timedelta(days=DAYS)))
     await take_in(place)
@@ -84,12 +86,32 @@ async def position(place: Place, partition: int) -> Any:
         await connection.close()
 
 
-def event(kind: str, subject: str, data: dict[str, Any], partition: int) -> Produced:
+def event(kind: str, subject: str, data: dict[str, Any], partition: int, **attributes: Any) -> Produced:
     value = {
         "specversion": "1.0", "id": str(uuid.uuid4()), "source": "/test", "type": kind, "subject": subject,
         "time": "2025-01-01T00:00:00Z", "datacontenttype": "application/json", "data": data,
-    }  # fmt: skip
+    } | attributes  # fmt: skip
     return Produced(partition, subject.encode(), msgspec.json.encode(value))
+
+
+def accountants() -> list[Produced]:
+    """A period closed, payments that come too late for it, an entry that two people made, one that was declined."""
+    home = partition_for(b"general-ledger", PARTITIONS)
+    closed = event("ledger.PeriodClosed.v1", "book", {"period_end": "2025-01-31", "closed_by": "ann"}, 0)
+    out = [Produced(partition, closed.key, closed.value) for partition in range(PARTITIONS)]
+    for n in range(4):
+        late, money = f"late-{n}", {"amount": "7.00", "currency": "CZK"}
+        at = partition_for(late.encode(), PARTITIONS)
+        out.append(event("ledger.PaymentReceived.v1", late, money, at, effectivedate="2025-01-20"))
+    line = {"debit": "bank-charges", "credit": "cash", "amount": "12.50", "currency": "EUR"}
+    for decision, about in (("Approved", {"lines": [line]}), ("Declined", {})):
+        entry_id, said = str(uuid.uuid4()), {"reason": "bank statement", "maker": "ann"}
+        proposed = said | {"lines": [line], "value_date": "2025-02-01"}
+        out.append(event("ledger.JournalEntryProposed.v1", "general-ledger", proposed, home, id=entry_id))
+        dated = {"effectivedate": "2025-02-01"} if about else {}
+        decided = said | about | {"entry_id": entry_id, "checker": "bob"}
+        out.append(event(f"ledger.JournalEntry{decision}.v1", "general-ledger", decided, home, **dated))
+    return out
 
 
 def closing(day: date) -> list[Produced]:

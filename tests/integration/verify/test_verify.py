@@ -47,6 +47,7 @@ KEYS = {
     "dead_letter": ("partition", "offset"),
     "conflict": ("partition", "offset"),
     "outbox": ("partition", "sequence"),
+    "closed_period": ("partition", "offset"),
 }
 
 
@@ -137,12 +138,24 @@ LIES = (
     Lie("parked", "parked_loan", "first_offset = first_offset + 1"),
     Lie("parked", "parked_event", "loan_id = 'Z'"),
     Lie("income", "posting", "credit = 4110", "loan >= 0 AND credit = 1210", also=f"folds {BALANCES}"),
-    Lie("income", "posting", "effective_date = effective_date + 1", "loan < 0"),
-    Lie("income", "posting", "debit = 1010", "loan < 0 AND debit = 1230"),
+    Lie("income", "posting", "effective_date = effective_date + 1", "loan < -1"),
+    Lie("income", "posting", "debit = 1010", "loan < -1 AND debit = 1230"),
     Lie("folds", "posting", "amount = amount + 1", ALONE, also=BALANCES),
     Lie("folds", "posting", "effective_date = effective_date - 1", ALONE),
     Lie("folds", "posting", "credit = 1220", ALONE, also=BALANCES),
     Lie("folds", "posting", "debit = credit, credit = debit", ALONE, also=BALANCES),
+    Lie(
+        "four-eyes",
+        "event",
+        "loan = (SELECT max(loan) FROM loan l WHERE l.partition = t.partition)",
+        "position('JournalEntryApproved'::bytea IN record) > 0",
+        also=f"events postings folds parked {BALANCES}",
+    ),
+    Lie("periods", "posting", "open_from = open_from + 1", "open_from > '-infinity'"),
+    Lie("periods", "posting", "open_from = '2025-01-15'", "open_from = '-infinity'"),
+    Lie("periods", "closed_period", "period_end = period_end + 1"),
+    Lie("periods", "closed_period", "DELETE"),
+    Lie("replayed-periods", "closed_period", "period_end = period_end - 1", also="periods"),
     Lie("replayed-position", "position", "duplicates = duplicates + 1", also="counts"),
     Lie("replayed-events", "event", "booking_date = booking_date + 1", WITHOUT_LINES),
     Lie("replayed-postings", "posting", "n = n + 100", "loan >= 0"),
@@ -255,7 +268,9 @@ GROUP_LIES = (
 @pytest.mark.parametrize("lie", [*STATE_LIES, *GROUP_LIES], ids=lambda lie: lie.check)
 async def test_a_changed_state_is_named(books: Audited, connection: asyncpg.Connection, lie: StateLie) -> None:
     decode = decode_group if lie in GROUP_LIES else decode_loan
-    rows = await connection.fetch(f"SELECT * FROM loan WHERE (loan < 0) = {lie in GROUP_LIES} ORDER BY partition, loan")
+    rows = await connection.fetch(
+        f"SELECT * FROM loan WHERE (loan < -1) = {lie in GROUP_LIES} ORDER BY partition, loan"
+    )
     row, state = next((row, state) for row in rows if lie.applies(state := decode(row["state"])))
     lie.change(state)
     await connection.execute(
@@ -291,7 +306,7 @@ async def test_a_row_of_a_partition_that_there_is_not_is_noticed(
 
 async def test_a_row_that_the_books_lost_altogether_is_missed(books: Audited, connection: asyncpg.Connection) -> None:
     """An accrual group, and a record at the end of the log that the position claims to have taken in."""
-    group = await tell(connection, Lie("accrual-groups", "loan", "DELETE", "loan < 0"))
+    group = await tell(connection, Lie("accrual-groups", "loan", "DELETE", "loan < -1"))
     audit = await verify(connection, books.read)
     assert audit.findings["accrual-groups"].key == {
         "partition": group["partition"],

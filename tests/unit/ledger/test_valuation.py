@@ -13,7 +13,6 @@ from services.ledger.valuation.allowance import Risk, expected_credit_loss
 from services.ledger.valuation.effective_interest import deferred_fees, force_of_interest, plan_of, whole_units
 from services.ledger.valuation.measuring import measure
 from services.ledger.valuation.policy import PolicyRow, UnknownValuationPolicy, policies, policy_on
-from services.ledger.valuation.running import NotAPeriod, period_end
 from shared.events.origination import Contract
 from shared.events.servicing import ChargeOff, Reschedule, TermExtended
 from shared.events.terms import Terms
@@ -198,10 +197,3 @@ def test_a_policy_is_whole_or_refused() -> None:
     del matrix["provisioning"]["rates"]["loss"]
     with pytest.raises(ValidationError, match="each class"):
         PolicyRow.model_validate(matrix)
-
-
-def test_a_period_is_a_month() -> None:
-    assert period_end("2024-02") == date(2024, 2, 29)
-    for text in ("2024-13", "2024-1", "24-01", "2024/01", "", "0000-01", "２０２４-01"):
-        with pytest.raises(NotAPeriod):
-            period_end(text)

@@ -1,0 +1,161 @@
+"""The guarding state as rows: what commands need is read, what they changed is kept."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from services.ledger.commands import guards as rules
+from services.ledger.commands.guards import Guards
+from services.ledger.commands.model import (
+    ApproveEntry,
+    Command,
+    DeclineEntry,
+    ProposeEntry,
+    ReversePayment,
+    ServiceLoan,
+    UndoEvent,
+)
+from services.ledger.commands.state import ManualEntry
+from shared.commands import Unit
+from shared.events.entries import ProposedEntry
+from shared.events.envelope import BOOK
+from shared.events.servicing import Chargeback
+
+# Payments that commands name.
+PAYMENTS = "SELECT payment_id, loan_id, reversed FROM payment WHERE payment_id = ANY($1::uuid[])"
+_KEEP_PAYMENTS = """
+INSERT INTO payment (payment_id, loan_id, reversed) SELECT * FROM unnest($1::uuid[], $2::text[], $3::boolean[])
+ON CONFLICT (payment_id) DO UPDATE SET reversed = excluded.reversed
+"""
+# Entries that commands name, and those that they take back.
+_ENTRIES = """
+SELECT entry_id, subject, proposed, outcome, checker, reversed_by FROM manual_entry
+WHERE entry_id = ANY($1::uuid[]) OR reversed_by = ANY($1::uuid[])
+"""
+_KEEP_ENTRY = """
+INSERT INTO manual_entry (entry_id, subject, value_date, proposed, outcome, checker, reversed_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (entry_id) DO UPDATE SET
+    outcome = excluded.outcome, checker = excluded.checker, reversed_by = excluded.reversed_by,
+    decided_at = CASE WHEN excluded.outcome IS NOT NULL THEN coalesce(manual_entry.decided_at, now()) END
+"""
+_LIST = """
+SELECT entry_id, subject, proposed, outcome, checker, reversed_by, proposed_at, decided_at FROM manual_entry
+WHERE (outcome IS NULL OR NOT $1) AND ($2::date IS NULL OR value_date <= $2) ORDER BY proposed_at, entry_id
+"""
+
+
+def book_dates(state: dict[str, Any] | None) -> tuple[date | None, date | None]:
+    """The open date, and the last date of the last closed period, as the state of the book has them."""
+    opened, closed = (state or {}).get("open_date"), (state or {}).get("closed_through")
+    return opened and date.fromisoformat(opened), closed and date.fromisoformat(closed)
+
+
+def copied(guards: Guards) -> Guards:
+    """What `keep` compares with."""
+    return Guards(
+        guards.open_date,
+        guards.closed_through,
+        dict(guards.entries),
+        dict(guards.loans),
+        dict(guards.payments),
+        dict(guards.last),
+    )
+
+
+async def load(unit: Unit, commands: Sequence[Command]) -> Guards:
+    """The guarding state that these commands need."""
+    guards = Guards(*book_dates(unit.state(BOOK)))
+    for loan_id in {rules.aggregate_of(command) for command in commands} - {BOOK}:
+        if (state := unit.state(loan_id)) is not None:
+            guards.loans[loan_id] = rules.loan_from_json(state)
+            if "last" in state:
+                guards.last[loan_id] = state["last"]
+    if named := payments_named(commands):
+        add_payments(guards, await unit.connection.fetch(PAYMENTS, named))
+    if entries := _entries_named(commands):
+        guards.entries = await read_entries(unit.connection, entries)
+    return guards
+
+
+def payments_named(commands: Sequence[Command]) -> list[str]:
+    """The ids of payments that commands are about."""
+    named = []
+    for command in commands:
+        match command:
+            case ReversePayment():
+                named.append(command.payment_id)
+            case UndoEvent():
+                named.append(command.undone_id)
+            case ServiceLoan(data=Chargeback() as chargeback):
+                named.append(chargeback.payment_id)
+            case _:
+                pass
+    return named
+
+
+def add_payments(guards: Guards, rows: Iterable[Any]) -> None:
+    """Take rows of PAYMENTS into the guarding state."""
+    for row in rows:
+        guards.payments[str(row["payment_id"])] = (row["loan_id"], row["reversed"])
+
+
+def _entries_named(commands: Sequence[Command]) -> list[str]:
+    named = []
+    for command in commands:
+        match command:
+            case ApproveEntry() | DeclineEntry():
+                named.append(command.entry_id)
+            case ProposeEntry(reverses=str() as entry_id):
+                named.append(entry_id)
+            case _:
+                pass
+    return named
+
+
+async def read_entries(connection: Any, entry_ids: Sequence[str]) -> dict[str, ManualEntry]:
+    """Manual entries of these ids, and those that they take back. `connection` may be a pool."""
+    found = {}
+    for row in await connection.fetch(_ENTRIES, list(entry_ids)):
+        reversed_by = row["reversed_by"] and str(row["reversed_by"])
+        proposed = ProposedEntry.model_validate_json(row["proposed"])
+        found[str(row["entry_id"])] = ManualEntry(row["subject"], proposed, row["outcome"], row["checker"], reversed_by)
+    return found
+
+
+async def entries_view(connection: Any, *, waiting: bool, through: date | None) -> list[dict[str, Any]]:
+    """Manual entries as documents, oldest first. `connection` may be a pool."""
+    return [
+        {"entry_id": str(row["entry_id"]), "subject": row["subject"]}
+        | json.loads(row["proposed"])
+        | {
+            "state": row["outcome"] or "proposed",
+            "checker": row["checker"],
+            "reversed_by": row["reversed_by"] and str(row["reversed_by"]),
+            "proposed_at": row["proposed_at"].isoformat(),
+            "decided_at": row["decided_at"] and row["decided_at"].isoformat(),
+        }
+        for row in await connection.fetch(_LIST, waiting, through)
+    ]
+
+
+async def keep(unit: Unit, before: Guards, after: Guards) -> None:
+    """Keep what the commands changed."""
+    changed = {loan_id for loan_id, _ in (*_changed(before.loans, after.loans), *_changed(before.last, after.last))}
+    for loan_id in sorted(changed):
+        last = {"last": after.last[loan_id]} if loan_id in after.last else {}
+        unit.keep(loan_id, rules.loan_to_json(after.loan(loan_id)) | last)
+    dates = {"open_date": after.open_date, "closed_through": after.closed_through}
+    if dates != {"open_date": before.open_date, "closed_through": before.closed_through}:
+        unit.keep(BOOK, {name: day.isoformat() for name, day in dates.items() if day is not None})
+    if payments := [(pid, loan_id, taken) for pid, (loan_id, taken) in _changed(before.payments, after.payments)]:
+        await unit.connection.execute(_KEEP_PAYMENTS, *map(list, zip(*payments, strict=True)))
+    for entry_id, entry in _changed(before.entries, after.entries):
+        said = entry.proposed
+        row = (entry_id, entry.subject, said.value_date, said.model_dump_json(exclude_none=True))
+        await unit.connection.execute(_KEEP_ENTRY, *row, entry.outcome, entry.checker, entry.reversed_by)
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    return [(key, value) for key, value in after.items() if before.get(key) != value]
