@@ -17,7 +17,7 @@ from services.ledger.engine.account import GENERAL_NUMBER
 from services.ledger.engine.accounts import BANK_CHARGES, CASH, PAYABLES, SUSPENSE
 from services.ledger.memory import MemoryBooks
 from services.ledger.periods import NotAPeriod, PeriodNotNamed, period_named, period_or_dates
-from services.ledger.queries.tallies import kind_of
+from services.ledger.queries.tallies import account_of
 from shared.errors import Refusal
 from shared.events.entries import GENERAL_LEDGER, EntryLine, JournalEntryApproved
 from shared.events.envelope import Envelope, new_event_id
@@ -344,7 +344,7 @@ def test_accounts_of_manual_entries_are_none_whose_balance_a_check_of_states_loo
     )  # fmt: skip
     assert not accounts.MANUAL.intersection(checked)
     assert accounts.NAMES.keys() >= accounts.MANUAL
-    kinds = {kind_of(account) for account in accounts.MANUAL}
+    kinds = {account_of(account).kind for account in accounts.MANUAL}
     assert kinds == {"asset", "liability", "equity", "income", "expense"}
 
 
