@@ -29,6 +29,15 @@ class LoanCharge(msgspec.Struct, array_like=True):
     """Paid when money was paid out, by being kept back."""
 
 
+class LoanTax(msgspec.Struct, array_like=True):
+    """A tax in the price of some parts: rate / scale on top of what is without it."""
+
+    rate: int
+    scale: int
+    parts: list[int]
+    half_up: bool
+
+
 class Loan(msgspec.Struct, array_like=True):
     """One loan. `number` is the offset of the first event that named it, unique in its partition.
 
@@ -89,6 +98,7 @@ class Loan(msgspec.Struct, array_like=True):
     """Offset of the event that changed this loan last."""
     accounting: int = 0
     """The accounting method of the terms; 0: accrual-periodic (see methods)."""
+    tax: LoanTax | None = None
 
     def next_due(self) -> int | None:
         """The next instalment's due date that has not fallen due yet."""

@@ -17,6 +17,7 @@ PENALTIES_RECEIVABLE = 1250
 UNEARNED_INTEREST = 2210
 OVERPAYMENT = 2220
 SUSPENSE = 2310
+TAX_PAYABLE = 2320
 INTEREST_INCOME = 4110
 INTEREST_CHARGED_OFF = 4115
 INTEREST_FORGONE = 4116
@@ -42,6 +43,7 @@ NAMES = {
     UNEARNED_INTEREST: "unearned-interest",
     OVERPAYMENT: "overpayment",
     SUSPENSE: "suspense",
+    TAX_PAYABLE: "tax-payable",
     INTEREST_INCOME: "interest-income",
     INTEREST_CHARGED_OFF: "interest-charged-off",
     INTEREST_FORGONE: "interest-forgone",

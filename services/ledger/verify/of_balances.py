@@ -15,6 +15,7 @@ from services.ledger.engine.accounts import (
     OVERPAYMENT,
     PENALTIES_RECEIVABLE,
     SUSPENSE,
+    TAX_PAYABLE,
     UNEARNED_INTEREST,
 )
 from services.ledger.engine.accrual import period
@@ -150,12 +151,13 @@ def _earned(books: Books, number: int) -> int:
 
 def income_is_earned_by_groups(books: Books) -> Iterator[Finding]:
     """Postings of a group are accrued interest against income on the date booked; a loan's own touch interest income
-    only if its accounting method keeps it out of the groups."""
+    only for the tax on it, or if its accounting method keeps it out of the groups."""
     pair = {ACCRUED_INTEREST, INTEREST_INCOME}
     alone = {loan.number for loan in books.loans if loan.accounting != PERIODIC}
     for posting in books.tables.postings:
         if posting.loan >= 0:
-            if INTEREST_INCOME in (posting.debit, posting.credit) and posting.loan not in alone:
+            sides = {posting.debit, posting.credit}
+            if INTEREST_INCOME in sides and TAX_PAYABLE not in sides and posting.loan not in alone:
                 yield Finding("posting", books.line(posting), "a loan's own posting touches interest income")
         elif {posting.debit, posting.credit} != pair:
             yield Finding("posting", books.line(posting), "not accrued interest against interest income")
