@@ -106,6 +106,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "unearned-interest": "未实现利息",
         "overpayment": "溢缴款",
         "suspense": "暂收款",
+        "tax-payable": "应交税费",
         "interest-income": "利息收入",
         "interest-charged-off": "核销利息",
         "interest-forgone": "利息减让",

@@ -18,6 +18,7 @@ from services.ledger.engine.entries import entry_lines
 from services.ledger.engine.facts import Fact, PaymentFact
 from services.ledger.engine.folding import apply, begins_in_place, fold, in_place
 from services.ledger.engine.journal import Journal, JournalLine, difference
+from services.ledger.engine.methods import in_books
 from services.ledger.engine.valued import valued_in_place
 from services.ledger.fact_reading import fact_of, stored_facts, taken_back, without
 from services.ledger.reading import PlainPayment, read_to_fold
@@ -338,8 +339,10 @@ class Book:
             self.loans[loan.loan_id] = loan
         elif not fall_due(loan, before, lines):
             return
-        elif loan.refolds:
-            loan.folded_to = before
+        else:
+            lines = in_books(loan, lines)
+            if loan.refolds:
+                loan.folded_to = before
         move(loan, self.open_day, self.groups, self.rows.groups)
         self._book(loan, lines, cause, origin, "ledger.InstalmentFellDue.v1", figures_on=before)
 

@@ -18,6 +18,7 @@ from shared.events.terms import (
     PrepaymentFee,
     Recalculation,
     Share,
+    Tax,
     UpfrontFee,
 )
 
@@ -52,6 +53,7 @@ class Servicing(Rule):
     prepayment_fees: tuple[PrepaymentFee, ...] = ()
     borrower_rights: BorrowerRights | None = None
     accounting: AccountingMethod = "accrual-periodic"
+    tax: Tax | None = None
 
     @model_serializer(mode="wrap")
     def _leave_out_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

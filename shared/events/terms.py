@@ -86,6 +86,15 @@ class Recalculation(Data):
 FeeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
+class Tax(Data):
+    """A tax that the prices of some parts include, and that the lender owes to the state: `rate` on top of the price
+    without it, so that of an amount x it is x * rate / (1 + rate), rounded by the rounding of the terms."""
+
+    name: FeeName
+    rate: Share
+    of: Annotated[tuple[Literal["interest", "fee", "penalty"], ...], Field(min_length=1, max_length=3)]
+
+
 class UpfrontFee(Data):
     """A fee that is withheld when money is paid out: `amount` once, of the first disbursement, and `share` of each."""
 
@@ -215,6 +224,7 @@ class Terms(Data):
     accounting: when the lender's books have interest, fees and penalties as income. `accrual-periodic`: day by day, and
       when they are charged; `accrual-upfront`: the whole interest when the money is paid out; `cash`: when they are
       paid; `none`: the loan is in none of its accounts.
+    tax: what of that income is owed to the state.
     """
 
     kind: Literal["equal-instalment", "equal-principal", "flat", "interest-only", "seasonal", "irregular"]
@@ -254,3 +264,4 @@ class Terms(Data):
     prepayment_fees: tuple[PrepaymentFee, ...] = _rare(())
     borrower_rights: BorrowerRights | None = _rare(None)
     accounting: AccountingMethod = _rare("accrual-periodic")
+    tax: Tax | None = _rare(None)

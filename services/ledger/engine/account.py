@@ -39,6 +39,15 @@ class Valued(msgspec.Struct, array_like=True, frozen=True):
     deferred_fees: int = 0
 
 
+class LoanTax(msgspec.Struct, array_like=True):
+    """A tax in the price of some parts: rate / scale on top of what is without it."""
+
+    rate: int
+    scale: int
+    parts: list[int]
+    half_up: bool
+
+
 class Loan(msgspec.Struct, array_like=True):
     """One loan. `number` is the offset of the first event that named it, unique in its partition.
 
@@ -101,6 +110,7 @@ class Loan(msgspec.Struct, array_like=True):
     """The last valuation, for as long as the claim is an asset."""
     accounting: int = 0
     """The accounting method of the terms; 0: accrual-periodic (see methods)."""
+    tax: LoanTax | None = None
 
     def next_due(self) -> int | None:
         """The next instalment's due date that has not fallen due yet."""

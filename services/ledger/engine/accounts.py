@@ -23,6 +23,7 @@ UNEARNED_INTEREST = 2210
 OVERPAYMENT = 2220
 DEFERRED_FEE_INCOME = 2230
 SUSPENSE = 2310
+TAX_PAYABLE = 2320
 INTEREST_INCOME = 4110
 INTEREST_CHARGED_OFF = 4115
 INTEREST_FORGONE = 4116
@@ -63,6 +64,7 @@ NAMES = {
     OVERPAYMENT: "overpayment",
     DEFERRED_FEE_INCOME: "deferred-fee-income",
     SUSPENSE: "suspense",
+    TAX_PAYABLE: "tax-payable",
     INTEREST_INCOME: "interest-income",
     INTEREST_CHARGED_OFF: "interest-charged-off",
     INTEREST_FORGONE: "interest-forgone",

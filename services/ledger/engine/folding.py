@@ -21,7 +21,7 @@ from services.ledger.engine.facts import (
     key_of,
 )
 from services.ledger.engine.journal import Journal, JournalLine
-from services.ledger.engine.methods import seen
+from services.ledger.engine.methods import in_books
 from services.ledger.engine.opening import conclude, disburse, no_longer_waiting, terms_of
 from services.ledger.engine.servicing import Servicing
 from services.ledger.engine.valued import release, value, valued_in_place
@@ -52,7 +52,8 @@ def begins_in_place(loan: Loan) -> bool:
 
 
 def apply(loan: Loan, fact: Fact, journal: Journal) -> None:
-    """Fold one fact that `in_place` allows into the account. Raises InvariantBroken before anything has changed."""
+    """Fold one fact that `in_place` allows into the account, its lines into a `journal` that is empty. Raises
+    InvariantBroken before anything has changed."""
     match fact:
         case PaymentFact():
             if loan.status in (UNKNOWN, CONTRACTED) or fact.currency != loan.currency:
@@ -72,8 +73,8 @@ def apply(loan: Loan, fact: Fact, journal: Journal) -> None:
             value(loan, fact, journal)
         case _:
             raise AssertionError("in_place was not asked")
-    if loan.accounting:
-        journal[:] = seen(loan.accounting, journal)
+    if loan.accounting or loan.tax is not None:
+        journal[:] = in_books(loan, journal)
     if (key := key_of(fact)) > loan.last_key:
         loan.last_key = key
 
@@ -101,8 +102,7 @@ def service(number: int, loan_id: str, facts: Sequence[Fact], *, before: int) ->
     for fact in in_order(facts):
         _fold_next(servicing, fact, before)
     servicing.pass_time(before)
-    if method := servicing.loan.accounting:
-        servicing.journal = seen(method, servicing.journal)
+    servicing.journal = in_books(servicing.loan, servicing.journal)
     return servicing
 
 
@@ -121,7 +121,7 @@ def booked_by(loan_id: str, facts: Sequence[Fact], *, before: int) -> dict[str, 
     found: dict[str, Journal] = {}
     for fact in in_order(facts):
         length = _fold_next(servicing, fact, before)
-        found[fact.event_id] = seen(servicing.loan.accounting, servicing.journal[length:])
+        found[fact.event_id] = in_books(servicing.loan, servicing.journal[length:])
     return found
 
 

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from services.ledger.engine import accounts as a
 from services.ledger.engine.account import INTEREST, Loan
 from services.ledger.engine.journal import Journal, JournalLine, post
+from services.ledger.engine.tax import taxed
 
 PERIODIC, CASH_BASIS, UPFRONT, NONE = range(4)
 METHODS = {"accrual-periodic": PERIODIC, "cash": CASH_BASIS, "accrual-upfront": UPFRONT, "none": NONE}
@@ -37,7 +38,7 @@ SEEN_AS: Mapping[int, Mapping[int, int]] = {
 
 
 def seen(method: int, lines: Iterable[JournalLine]) -> Journal:
-    """The lines as a method books them. What it books already stays as it is."""
+    """The lines as a method books them."""
     names = SEEN_AS[method]
     found: Journal = []
     for line in lines:
@@ -45,6 +46,13 @@ def seen(method: int, lines: Iterable[JournalLine]) -> Journal:
         if debit != credit:
             found.append(JournalLine(debit, credit, line.amount, line.currency, line.effective))
     return found
+
+
+def in_books(loan: Loan, lines: Journal) -> Journal:
+    """Lines of the loan as they are booked: by its accounting method, with the tax on them."""
+    if loan.accounting:
+        lines = seen(loan.accounting, lines)
+    return lines if loan.tax is None else taxed(loan.tax, lines)
 
 
 def recognise(loan: Loan, recognised: int, day: int, journal: Journal) -> int:

@@ -7,6 +7,7 @@ from services.ledger.engine.accounts import CASH, LOANS_RECEIVABLE
 from services.ledger.engine.facts import DisbursementFact
 from services.ledger.engine.journal import Journal, JournalLine
 from services.ledger.engine.methods import METHODS, recognise
+from services.ledger.engine.tax import tax_of
 from shared.errors import InvariantBroken, Refusal
 from shared.events.origination import Contract
 from shared.events.terms import Terms
@@ -65,6 +66,7 @@ def conclude(loan: Loan, contract: Contract) -> None:
     loan.refolds = ALWAYS if terms.recalculation is not None else WHEN_OVERDUE if terms.penalty is not None else NEVER
     loan.terms = _remember(terms)
     loan.accounting = METHODS[terms.accounting]
+    loan.tax = tax_of(terms)
 
 
 def most_that_can_be_lent(terms: Terms, principal: int) -> int:

@@ -37,6 +37,7 @@ from services.ledger.engine.accounts import (
     RECOVERED,
     RECOVERIES,
     SUSPENSE,
+    TAX_PAYABLE,
     UNEARNED_INTEREST,
     Recovered,
     Source,
@@ -97,6 +98,7 @@ _VALUED = (
     ("upfront fees that are not earned yet", FEE_INCOME, DEFERRED_FEE_INCOME),
 )
 _OUT = "a payment is charged back, a credit balance is refunded"
+TAXED = (INTEREST_INCOME, FEE_INCOME, PENALTY_INCOME)
 RULES: tuple[Rule, ...] = tuple(
     dict.fromkeys(
         [
@@ -122,6 +124,8 @@ RULES: tuple[Rule, ...] = tuple(
             Rule("charge is waived", "fee", FEE_INCOME, FEES_RECEIVABLE),
             Rule("charge is waived", "penalty", PENALTY_INCOME, PENALTIES_RECEIVABLE),
             Rule("a date ends", "what an accrual group earned", ACCRUED_INTEREST, INTEREST_INCOME),
+            *(Rule("tax on income", "its share", role, TAX_PAYABLE) for role in TAXED),
+            *(Rule("income that was taxed is taken back", "its share", TAX_PAYABLE, role) for role in TAXED),
             Rule("an instalment falls due", "its unpaid interest", INTEREST_RECEIVABLE, ACCRUED_INTEREST),
             Rule("an instalment falls due", "its interest paid ahead", UNEARNED_INTEREST, ACCRUED_INTEREST),
             Rule(_OUT, "what was overpaid", OVERPAYMENT, CASH),

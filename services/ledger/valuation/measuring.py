@@ -13,7 +13,9 @@ from services.ledger.engine.account import FEE, INTEREST, PENALTY, Loan
 from services.ledger.engine.accrual import period
 from services.ledger.engine.facts import ContractFact, Fact, key_of
 from services.ledger.engine.folding import service
+from services.ledger.engine.methods import NONE, PERIODIC, UPFRONT
 from services.ledger.engine.servicing import Servicing
+from services.ledger.engine.tax import without_tax
 from services.ledger.engine.valued import stands
 from services.ledger.valuation.allowance import Risk, expected_credit_loss, risk_of
 from services.ledger.valuation.effective_interest import Flow, Plan, deferred_fees, plan_of, whole_units
@@ -29,10 +31,10 @@ DECIMALS = 8
 
 def measure(loan_id: str, facts: Sequence[Fact], end: int, policy: PolicyRow) -> tuple[Loan, Valuation | None]:
     """The loan at the end of the ordinal `end`, from its facts in order of arrival, and its valuation; None where its
-    claim is no asset then. Raises InvariantBroken, and a Refusal such as NoRate where no figure can be given."""
+    claim is no asset of the books then. Raises InvariantBroken, and a Refusal such as NoRate where no figure can be given."""
     known = [fact for fact in facts if key_of(fact) <= 2 * end + 1]
     servicing = service(0, loan_id, known, before=end + 1)
-    if not stands(servicing.loan):
+    if not stands(servicing.loan) or servicing.loan.accounting == NONE:
         return servicing.loan, None
     return servicing.loan, _valuation(servicing, security_of(known), end, policy)
 
@@ -73,9 +75,11 @@ def _valuation(servicing: Servicing, security: Security, end: int, policy: Polic
     loss = _loss(loan, risk, exposure, end, policy, plan)
     share = EXACT.divide(loss, Decimal(exposure)) if exposure else risk.given_default
     suspended = 0
-    if risk.non_performing:
+    if risk.non_performing and loan.accounting in (PERIODIC, UPFRONT):  # else no unpaid interest is income
         share_suspended = risk.given_default if policy.interest == "net-of-allowance" else Decimal(1)
-        suspended = whole_units(EXACT.multiply(share_suspended, Decimal(interest)), policy.rounding)
+        suspended = whole_units(
+            EXACT.multiply(share_suspended, Decimal(without_tax(loan.tax, INTEREST, interest))), policy.rounding
+        )
     deferred = 0
     if plan is not None and policy.fees == "effective-rate":
         deferred = deferred_fees(plan, upfront, end, loan.principal_outstanding, policy.rounding)
@@ -118,12 +122,13 @@ def _loss(loan: Loan, risk: Risk, exposure: int, end: int, policy: PolicyRow, pl
 
 
 def _fees(servicing: Servicing) -> list[Flow]:
-    """What was withheld of the money paid out, less what of it was credited again: (ordinal, minor units)."""
+    """What was withheld of the money paid out, less what of it was credited again, without tax: (ordinal, minor
+    units)."""
     found = []
     for charge in servicing.loan.charges:
         kept = charge.withheld - servicing.credited.get(charge.event_id, 0)
         if charge.withheld and kept > 0:
-            found.append((charge.due, kept))
+            found.append((charge.due, without_tax(servicing.loan.tax, FEE, kept)))
     return found
 
 

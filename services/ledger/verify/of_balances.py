@@ -27,6 +27,7 @@ from services.ledger.engine.accounts import (
     OVERPAYMENT,
     PENALTIES_RECEIVABLE,
     SUSPENSE,
+    TAX_PAYABLE,
     UNEARNED_INTEREST,
 )
 from services.ledger.engine.accrual import period
@@ -178,13 +179,15 @@ def _earned(books: Books, number: int) -> int:
 
 def income_is_earned_by_groups(books: Books) -> Iterator[Finding]:
     """Postings of a group are accrued interest against income on the date booked; a loan's own touch interest income
-    only to put it in suspense and back, or if its accounting method keeps it out of the groups. No others touch it."""
-    pair, suspended = {ACCRUED_INTEREST, INTEREST_INCOME}, {INTEREST_IN_SUSPENSE, INTEREST_INCOME}
+    only to put it in suspense and back, for the tax on it, or if its accounting method keeps it out of the groups. No
+    others touch it."""
+    pair = {ACCRUED_INTEREST, INTEREST_INCOME}
+    of_its_own = ({INTEREST_IN_SUSPENSE, INTEREST_INCOME}, {TAX_PAYABLE, INTEREST_INCOME})
     alone = {loan.number for loan in books.loans if loan.accounting != PERIODIC}
     for posting in books.tables.postings:
         if posting.loan >= GENERAL_NUMBER:
-            accounts = {posting.debit, posting.credit}
-            if INTEREST_INCOME in accounts and accounts != suspended and posting.loan not in alone:
+            sides = {posting.debit, posting.credit}
+            if INTEREST_INCOME in sides and sides not in of_its_own and posting.loan not in alone:
                 yield Finding(
                     "posting", books.line(posting), "a posting that is no accrual group's touches interest income"
                 )
