@@ -199,7 +199,7 @@ def figures(loan: Loan, day: int) -> dict[str, Any]:
         "charged_off_on": iso(loan.charged_off or None),
         "overpaid": text(loan.overpaid),
         "in_suspense": text(loan.in_suspense()),
-        "valuation": _valuation(loan.valued, text) if loan.valued is not None else None,
+        **_valuation(loan.valued, text),
         "suspense": [
             {"event_id": event_id, "amount": decimal_text(amount, code_of(number)), "currency": code_of(number)}
             for _, event_id, amount, number in loan.waiting
@@ -207,11 +207,13 @@ def figures(loan: Loan, day: int) -> dict[str, Any]:
     }
 
 
-def _valuation(valued: Valued, text: Callable[[int], str]) -> dict[str, str | None]:
-    """The last valuation that stands: period end, class or stage, balances."""
+def _valuation(valued: Valued | None, text: Callable[[int], str]) -> dict[str, str | None]:
+    """The last valuation that stands: period end, class or stage, balances; None without one."""
+    if valued is None:
+        return dict.fromkeys(("valued_on", "valued_as", "allowance", "suspended_interest", "deferred_fees"))
     return {
-        "period_end": iso(valued.period_end),
-        "group": valued.group,
+        "valued_on": iso(valued.period_end),
+        "valued_as": valued.group,
         "allowance": text(valued.allowance),
         "suspended_interest": text(valued.suspended_interest),
         "deferred_fees": text(valued.deferred_fees),

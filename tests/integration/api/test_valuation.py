@@ -85,8 +85,8 @@ async def test_a_period_is_valued_once_and_anew_after_late_facts(place: Place, m
         assert (first["currencies"]["EUR"][0]["provision_expense"], told["provision_expense"]) == ("24.00", "0.00")
 
         loan = await accountant.loan()
-        assert loan["valuation"]["allowance"] == "12.00"
-        assert loan["valuation"]["deferred_fees"] == "24.00"
+        assert loan["allowance"] == "12.00"
+        assert loan["deferred_fees"] == "24.00"
         trial = (await accountant.read("/v1/trial-balance?effective=2024-01-31"))["currencies"]["EUR"]
         balances = {line["account"]: line["balance"] for line in trial["accounts"]}
         assert (balances["loan-loss-allowance"], balances["provision-expense"]) == ("-24.00", "24.00")
@@ -117,7 +117,7 @@ async def explained_and_sound(place: Place, accountant: Accountant, last: dict[s
     assert why is not None
     assert "effective interest rate" in why["rule"]
     assert why["event"]["data"]["inputs"]["upfront_fees"] == "24.00"
-    assert [why[when]["valuation"]["allowance"] for when in ("before", "after")] == ["12.00", "6.58"]
+    assert [why[when]["allowance"] for when in ("before", "after")] == ["12.00", "6.58"]
     assert {line["effective_date"] for line in why["postings"]} == {last["period_end"]}
 
 
