@@ -31,7 +31,8 @@ DECIMALS = 8
 
 def measure(loan_id: str, facts: Sequence[Fact], end: int, policy: PolicyRow) -> tuple[Loan, Valuation | None]:
     """The loan at the end of the ordinal `end`, from its facts in order of arrival, and its valuation; None where its
-    claim is no asset of the books then. Raises InvariantBroken, and a Refusal such as NoRate where no figure can be given."""
+    claim is no asset of the books then. Raises InvariantBroken, and a Refusal such as NoRate where no figure can be
+    given."""
     known = [fact for fact in facts if key_of(fact) <= 2 * end + 1]
     servicing = service(0, loan_id, known, before=end + 1)
     if not stands(servicing.loan) or servicing.loan.accounting == NONE:
