@@ -35,6 +35,7 @@ LifecycleEvent = Annotated[
     | ledger.PaymentReversed
     | ledger.BookOpened
     | ledger.BusinessDateClosed
+    | ledger.ReferenceRatePublished
     | ledger.ParkedLoanReleased
     | ledger.DeadLetterRetried
     | servicing.ChargeLevied
@@ -96,6 +97,7 @@ LIFECYCLE = Topic(
         ledger.PaymentReversed,
         ledger.BookOpened,
         ledger.BusinessDateClosed,
+        ledger.ReferenceRatePublished,
         ledger.ParkedLoanReleased,
         ledger.DeadLetterRetried,
         servicing.ChargeLevied,

@@ -1,8 +1,9 @@
 """What a digest of the books is (D10), over rows from a schema or from memory.
 
 SHA-256 over all loans (and accrual groups) sorted by id: each one's canonical state, then its postings in order with
-event id, accounts, amount and both dates; then the event ids in suspense and parked, and the dead records as SHA-256 of
-key and value, with multiplicity. No offset, row id or wall time is in it. Digests compare at equal partition count.
+event id, accounts, amount and both dates; then, with multiplicity, the event ids in suspense and parked, the dead
+records as SHA-256 of key and value, and what was published of reference rates. No offset, row id or wall time is in it.
+Digests compare at equal partition count.
 """
 
 from collections.abc import Iterable
@@ -52,6 +53,7 @@ class Digest:
     suspense: list[str] = field(default_factory=list)
     parked: list[str] = field(default_factory=list)
     dead: list[str] = field(default_factory=list)
+    rates: list[str] = field(default_factory=list)
 
     def add(self, loan_id: str, state: Loan | AccrualGroup, lines: Iterable[Line]) -> None:
         """One loan or accrual group with its postings in order."""
@@ -73,12 +75,21 @@ class Digest:
         record = record_of(leaf)
         self.dead.append(sha256((record.key or b"") + b"\x00" + (record.value or b"")).hexdigest())
 
+    def add_rate(self, event_id: str, index: str, since: date, rate: str) -> None:
+        """One publication of a reference rate."""
+        self.rates.append(f"{event_id}|{index}|{since}|{rate}")
+
     def result(self) -> dict[str, Any]:
         """The digest (hexadecimal) with counts."""
         total = sha256()
         for loan_id in sorted(self.loans):
             total.update(loan_id.encode() + b"\x00" + self.loans[loan_id])
-        for name, items in (("suspense", self.suspense), ("parked", self.parked), ("dead", self.dead)):
+        for name, items in (
+            ("suspense", self.suspense),
+            ("parked", self.parked),
+            ("dead", self.dead),
+            ("rates", self.rates),
+        ):
             total.update(f"\n{name}\n{chr(10).join(sorted(items))}".encode())
         return {
             "digest": total.hexdigest(),
@@ -89,7 +100,14 @@ class Digest:
             "suspense": len(self.suspense),
             "parked": len(self.parked),
             "dead_letters": len(self.dead),
+            "rates": len(self.rates),
         }
+
+
+# Publications, each with the id of its event.
+_RATES = """
+SELECT event_id, rate_index, from_date, annual_rate FROM reference_rate LEFT JOIN event USING (partition, "offset")
+"""
 
 
 async def digest_of(connection: Any, partitions: Iterable[int]) -> dict[str, Any]:
@@ -101,6 +119,8 @@ async def digest_of(connection: Any, partitions: Iterable[int]) -> dict[str, Any
         digest.parked = [str(r["event_id"]) for r in await connection.fetch("SELECT event_id FROM parked_event")]
         for row in await connection.fetch("SELECT record FROM dead_letter WHERE settled_by IS NULL"):
             digest.add_dead(row["record"])
+        for row in await connection.fetch(_RATES):
+            digest.add_rate(str(row["event_id"]), row["rate_index"], row["from_date"], row["annual_rate"])
     return digest.result()
 
 

@@ -62,6 +62,8 @@ def decide(
             return _open_book(command, guards, stamp), everywhere
         case model.CloseDate():
             return _close_date(command, guards, stamp), everywhere
+        case model.PublishRate():
+            return _publish_rate(command, guards, stamp), everywhere
         case model.RetryDeadLetter():
             return _retry(command, guards, partitions, stamp), (command.partition,)
         case model.ConcludeContract():
@@ -99,7 +101,7 @@ def evolve(command: Command, guards: Guards) -> None:
             guards.payments[command.payment_id] = (command.loan_id, True)
         case model.UndoEvent():
             undone(command, guards)
-        case model.ServiceLoan() | model.ReleaseLoan() | model.RetryDeadLetter():
+        case model.PublishRate() | model.ServiceLoan() | model.ReleaseLoan() | model.RetryDeadLetter():
             pass
         case _:
             assert_never(command)
@@ -130,6 +132,15 @@ def _close_date(command: model.CloseDate, guards: Guards, stamp: Stamp) -> Envel
         raise model.LastDate(f"No date follows {open_date}.", field="business_date")
     data = ledger.BusinessDate(business_date=open_date)
     return stated(ledger.BusinessDateClosed, data, command, stamp)
+
+
+def _publish_rate(command: model.PublishRate, guards: Guards, stamp: Stamp) -> Envelope:
+    open_date = require_open(guards)
+    if command.from_date < open_date:
+        detail = f"{command.from_date} is before the open date {open_date}: state what is in force from {open_date} on."
+        raise model.RateBeforeOpenDate(detail, field="from_date")
+    data = ledger.PublishedRate(index=command.index, from_date=command.from_date, annual_rate=command.annual_rate)
+    return stated(ledger.ReferenceRatePublished, data, command, stamp)
 
 
 def _retry(command: model.RetryDeadLetter, guards: Guards, partitions: int, stamp: Stamp) -> Envelope:

@@ -26,6 +26,16 @@ class CloseDate:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishRate:
+    """State the value of a reference rate from `from_date` on, in force until another begins."""
+
+    index: str
+    from_date: date
+    annual_rate: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConcludeContract:
     """Agree a loan on its whole terms."""
 
@@ -116,7 +126,7 @@ class RetryDeadLetter:
     tried_at: int | None = None
 
 
-BookCommand = OpenBook | CloseDate | RetryDeadLetter
+BookCommand = OpenBook | CloseDate | PublishRate | RetryDeadLetter
 LoanCommand = ConcludeContract | Disburse | ReceivePayment | ReversePayment | ServiceLoan | UndoEvent | ReleaseLoan
 Command = BookCommand | LoanCommand
 
@@ -135,6 +145,12 @@ class BookAlreadyOpen(Refusal):
 
 class DateNotOpen(Refusal):
     """Only the open business date can be closed."""
+
+    status = 409
+
+
+class RateBeforeOpenDate(Refusal):
+    """A reference rate must not begin before the open business date: loans were reset by what there was until then."""
 
     status = 409
 

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, NEVER, UNKNOWN, WHEN_OVERDUE, Loan
+from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, NEVER, UNKNOWN, WHEN_OVERDUE, Floating, Loan
 from services.ledger.engine.accounts import CASH, LOANS_RECEIVABLE
 from services.ledger.engine.facts import DisbursementFact
 from services.ledger.engine.journal import Journal, JournalLine
@@ -63,6 +63,8 @@ def conclude(loan: Loan, contract: Contract) -> None:
     loan.order = order if isinstance(order, str) else order.model_dump_json()
     loan.refolds = ALWAYS if terms.recalculation is not None else WHEN_OVERDUE if terms.penalty is not None else NEVER
     loan.terms = _remember(terms)
+    if terms.reference is not None:
+        loan.floating = Floating(terms.reference.model_dump_json(), terms.annual_rate)
 
 
 def most_that_can_be_lent(terms: Terms, principal: int) -> int:

@@ -14,6 +14,7 @@ from services.ledger.queries.loans import (
     schedule_view,
 )
 from services.ledger.queries.previews import preview
+from services.ledger.queries.rates import rates_in, rates_view
 from services.ledger.queries.reports import By, income_statement, movements, trial_balance
 from services.ledger.queries.schedules import schedule_of_terms
 from services.ledger.queries.snapshots import snapshot
@@ -52,6 +53,8 @@ __all__ = [
     "payoff_view",
     "posting",
     "preview",
+    "rates_in",
+    "rates_view",
     "schedule_of_terms",
     "schedule_view",
     "snapshot",

@@ -60,7 +60,7 @@ class LedgerTransaction(SetAside):
         return [decode_group(row["state"]) for row in rows]
 
     async def due(self, through: int, day: int, after: int, limit: int) -> list[Loan]:
-        """Loans with something due after the ordinal `through` up to `day`, numbers above `after`, in order."""
+        """Loans whose next action comes after the ordinal `through` up to `day`, numbers above `after`, in order."""
         rows = await self.connection.fetch(
             f"SELECT state FROM loan_p{self.partition:d} WHERE next_action > $1 AND next_action <= $2 AND loan > $3"
             " ORDER BY loan LIMIT $4",
@@ -93,6 +93,8 @@ class LedgerTransaction(SetAside):
         if rows.postings:
             await self._add("posting", POSTING_COLUMNS, rows.postings)
         await self._write_states(rows, book)
+        if rows.rates:
+            await self.write_rates(rows)
         if rows.suspense:
             await self.write_suspense(rows, book)
         if unit.parked or unit.unparked or unit.held or unit.released:
@@ -120,11 +122,10 @@ class LedgerTransaction(SetAside):
     async def _write_states(self, rows: Rows, book: Book) -> None:
         """Upsert of the changed loans and groups, sorted by number."""
         partition = self.partition
-        states: list[tuple[int, str, date | None, int, bytes]] = []
-        for loan in rows.loans.values():
-            due = loan.next_due()
-            action = None if due is None else date.fromordinal(due)
-            states.append((loan.number, loan.loan_id, action, loan.as_of, encode_loan(loan)))
+        states: list[tuple[int, str, date | None, int, bytes]] = [
+            (loan.number, loan.loan_id, date_of(loan.next_action()), loan.as_of, encode_loan(loan))
+            for loan in rows.loans.values()
+        ]
         for number in rows.groups:
             group = book.groups[number]
             name = group_id(partition, group, code_of(group.currency))

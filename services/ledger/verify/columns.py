@@ -135,6 +135,16 @@ TABLES: Mapping[str, Table] = {
     "conflict": Table(
         (_PARTITION, _OFFSET, Column("event_id", "uuid"), Column("record", "bytes")), ("partition", "offset")
     ),
+    "reference_rate": Table(
+        (
+            _PARTITION,
+            _OFFSET,
+            Column("rate_index", "text"),
+            Column("from_date", "date"),
+            Column("annual_rate", "text"),
+        ),
+        ("partition", "offset"),
+    ),
     "outbox": Table((_PARTITION, Column("sequence", "big"), Column("messages", "bytes")), ("partition", "sequence")),
 }
 GROUP_AS_OF = "of an accrual group, the end of the transaction that changed it last: no replay recomputes it"

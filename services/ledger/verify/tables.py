@@ -12,7 +12,17 @@ from shared.streams.ports import Record
 
 BIG = ("event", "posting", "loan")
 """Divided by partition, so that none can hold rows of a partition that the schema does not have."""
-SMALL = ("position", "relay", "parked_loan", "parked_event", "suspense", "dead_letter", "conflict", "outbox")
+SMALL = (
+    "position",
+    "relay",
+    "parked_loan",
+    "parked_event",
+    "suspense",
+    "dead_letter",
+    "conflict",
+    "reference_rate",
+    "outbox",
+)
 
 _QUERIES = {
     "event": 'SELECT "offset", event_id, loan, effective_date, booking_date, record FROM event'
@@ -27,6 +37,7 @@ _QUERIES = {
     "suspense": 'SELECT * FROM suspense WHERE partition = $1 ORDER BY loan, "offset"',
     "dead_letter": 'SELECT * FROM dead_letter WHERE partition = $1 ORDER BY "offset"',
     "conflict": 'SELECT * FROM conflict WHERE partition = $1 ORDER BY "offset"',
+    "reference_rate": 'SELECT * FROM reference_rate WHERE partition = $1 ORDER BY "offset"',
     "outbox": "SELECT * FROM outbox WHERE partition = $1 ORDER BY sequence",
 }
 _FIELDS = {
@@ -40,6 +51,7 @@ _FIELDS = {
     "suspense": "suspense",
     "dead_letter": "dead_letters",
     "conflict": "conflicts",
+    "reference_rate": "reference_rates",
     "outbox": "outbox",
 }
 TABLES = tuple(_FIELDS)
