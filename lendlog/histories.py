@@ -117,7 +117,7 @@ class History:
         pick = self._random
         principal = pick.randrange(200, 20_000) * 100
         text = f"{principal // 100}.00"
-        terms = {
+        terms: dict[str, object] = {
             "kind": pick.choice(("equal-instalment", "equal-principal")),
             "principal": text,
             "currency": "CZK",

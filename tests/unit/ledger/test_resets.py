@@ -64,8 +64,8 @@ def annuity(principal: Decimal, annual_rate: str, months: int) -> int:
 
 
 def test_a_reset_makes_the_annuity_of_what_is_outstanding_over_what_is_left() -> None:
-    """By the textbook's formula: 5,237.74 a month at 4.50 %; 61,347.22 are left after twelve, which make 5,232.12 a month
-    at 4.30 %, and the last one takes what rounding left. The first month's interest is 61,347.22 x 0.043 / 12 = 219.83.
+    """By the textbook's formula: 5,237.74 a month at 4.50 %; 61,347.22 are left after twelve, which make 5,232.12 a
+    month at 4.30 %, and the last one takes what rounding left. The first month's interest is 61,347.22 x 0.043 / 12.
     """
     loan = lived(RESET + timedelta(days=1)).loan
     total = [loan.asked[INTEREST][k] + loan.asked[PRINCIPAL][k] for k in range(24)]
@@ -166,7 +166,7 @@ def test_a_payment_told_late_gives_the_account_that_it_would_have_given_in_time(
 
 def test_a_payment_told_after_a_reset_that_its_value_date_is_before_is_booked_as_it_would_have_been() -> None:
     life = lived(date(2026, 1, 15), reference={"resets": {"rule": "yearly", "month": 1, "day": 10}})
-    pay(life, "9000.00", date(2026, 1, 8))
+    pay(life, "75000.00", date(2026, 1, 8))
     in_order(life)
 
 
