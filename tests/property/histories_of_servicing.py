@@ -54,6 +54,8 @@ recalculations = st.fixed_dictionaries(
 
 
 INDEX = "CN-LPR-1Y"
+PUBLISHED = ((FIRST, "0.0310"), (FIRST + timedelta(days=15), "0.0860"), (FIRST + timedelta(days=45), "0.0310"))
+"""The values of the index in a life's first weeks, unless it hears of others."""
 references = st.fixed_dictionaries(
     {
         "index": st.sampled_from([INDEX, INDEX, "OTHER"]),
@@ -151,7 +153,9 @@ steps = st.integers(0, 14).flatmap(lambda count: st.lists(_step, min_size=count,
 class Life:
     """One loan and its books: what was told so far, and what stands of it."""
 
-    def __init__(self, terms: dict[str, Any], lent: str = "600.00") -> None:
+    def __init__(
+        self, terms: dict[str, Any], lent: str = "600.00", rates: Sequence[tuple[date, str]] = PUBLISHED
+    ) -> None:
         self.books = MemoryBooks(0, TOPICS)
         self.day = FIRST
         self.offset = 0
@@ -162,6 +166,8 @@ class Life:
         self.broken = False
         """The loan is parked."""
         self.take("ledger.BookOpened.v1", {"business_date": FIRST.isoformat()}, subject="book")
+        for since, rate in rates if "reference" in terms else ():
+            self.publish(INDEX, since, rate)
         self.tell("origination.LoanContracted.v1", {"borrower_id": "B1", "product": "p@1", "terms": terms}, FIRST)
         self.tell("origination.LoanDisbursed.v1", {"amount": lent, "currency": CODE}, FIRST)
 
