@@ -16,6 +16,7 @@ from shared.events.terms import (
     Periods,
     PrepaymentFee,
     Recalculation,
+    ReferenceRate,
     Share,
     UpfrontFee,
 )
@@ -50,6 +51,7 @@ class Servicing(Rule):
     upfront_fees: tuple[UpfrontFee, ...] = ()
     prepayment_fees: tuple[PrepaymentFee, ...] = ()
     borrower_rights: BorrowerRights | None = None
+    reference: ReferenceRate | None = None
 
     @model_serializer(mode="wrap")
     def _leave_out_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
