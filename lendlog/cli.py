@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("lendlog.why_command", "Explain an entry, an alert, a level, a case or a decision."),
     "close-date": ("lendlog.close_date_command", "Close business dates."),
     "value-period": ("lendlog.value_period_command", "Value every loan at the end of a month, and book it."),
+    "rate": ("lendlog.rate_command", "Publish reference rates, and list them."),
     "replay": ("lendlog.replay_command", "Replay the log into a scratch schema, and print its digest."),
     "digest": ("lendlog.digest_command", "Print the digest of the books."),
     "verify": ("lendlog.verify_command", "Check the books against themselves and against the log."),

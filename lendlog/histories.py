@@ -71,6 +71,8 @@ class History:
             if self.valued_days and n and n % self.valued_days == 0:
                 for number in range(started):
                     yield self._valuation(f"{self.name}{number:07d}", day - timedelta(days=1), number + n)
+            if self.trouble and n % 5 == 0:
+                yield from self._publish(day, n)
             yield from self._broadcast("ledger.BusinessDateClosed.v1", day)
 
     def _id(self) -> str:
@@ -104,11 +106,23 @@ class History:
         for partition in range(self.partitions):
             yield Produced(partition, one.key, one.value)
 
+    def _publish(self, day: date, n: int) -> Iterator[Produced]:
+        """A reference rate from today on; each fifth is of yesterday, which nothing takes in."""
+        data = {
+            "index": "CN-LPR-1Y",
+            "from_date": (day - timedelta(days=n % 25 == 20)).isoformat(),
+            "annual_rate": f"0.{300 + n * 7 % 90:04d}",
+        }
+        event_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.name}/rate/{n}"))
+        one = self._event("ledger.ReferenceRatePublished.v1", BOOK, data, event_id=event_id)
+        for partition in range(self.partitions):
+            yield Produced(partition, one.key, one.value)
+
     def _grant(self, loan_id: str, day: date, n: int) -> Iterator[Produced]:
         pick = self._random
         principal = pick.randrange(200, 20_000) * 100
         text = f"{principal // 100}.00"
-        terms = {
+        terms: dict[str, object] = {
             "kind": pick.choice(("equal-instalment", "equal-principal")),
             "principal": text,
             "currency": "CZK",
@@ -122,6 +136,12 @@ class History:
             "allocation": pick.choice(("instalment-interest-principal", "due-interest-principal")),
             "arrears_materiality": "50.00",
         }
+        if self.trouble and int(loan_id.removeprefix(self.name)) % 3 == 0:
+            terms["reference"] = {
+                "index": "CN-LPR-1Y",
+                "spread": "0.0850",
+                "resets": {"rule": "every-months", "months": 1},
+            }
         contract = {"borrower_id": f"B{self._id()}", "product": "trader@1", "terms": terms}
         yield self._event("origination.LoanContracted.v1", loan_id, contract)
         yield self._event("origination.LoanDisbursed.v1", loan_id, {"amount": text, "currency": "CZK"})

@@ -25,7 +25,8 @@ INSTALMENTS = (
 TRANSACTIONS = ("date", "kind", "amount", "principal", "interest", "fees", "penalties", "overpaid", "balance")
 CHARGES = ("charge_id", "part", "name", "due_date", "amount", "paid", "waived", "outstanding")
 SIDES = ("code", "account", "debit", "credit", "balance")
-_APART = {"instalments", "transactions", "charges", "disbursements", "terms", "balances", "as_of"}
+RESETS = ("date", "index_value", "annual_rate")
+_APART = {"reference_rate", "instalments", "transactions", "charges", "disbursements", "terms", "balances", "as_of"}
 
 
 def known(loan_id: str, found: Found | None) -> Found:
@@ -49,9 +50,19 @@ def percent(rate: str) -> str:
     return f"{(Decimal(rate) * 100).normalize():f} %"
 
 
+def reference_in_short(rate: dict[str, Any]) -> str:
+    """What a loan follows, its rate in force, and when that is reset next; in one line."""
+    if rate["annual_rate"] is None:
+        return f"{rate['index']} until another rate was agreed"
+    reset = f", reset next on {rate['next_reset_on']}" if rate["next_reset_on"] else ""
+    return f"{rate['index']}, now {percent(rate['annual_rate'])} a year{reset}"
+
+
 def statement_lines(document: dict[str, Any]) -> Iterator[str]:
     """A statement of account for people."""
     short = {"terms": terms_in_short(document["terms"])} if document.get("terms") else {}
+    if rate := document.get("reference_rate"):
+        short["reference_rate"] = reference_in_short(rate)
     dates = {"known_on": document["as_of"]["known"], "effective_on": document["as_of"]["date"]}
     yield from fields({name: value for name, value in document.items() if name not in _APART} | short | dates)
     for name, columns in (("instalments", INSTALMENTS), ("transactions", TRANSACTIONS), ("charges", CHARGES)):
@@ -59,6 +70,9 @@ def statement_lines(document: dict[str, Any]) -> Iterator[str]:
             yield ""
             yield f"{name}:"
             yield from table(document[name], columns, left=4 if name == "charges" else 2)
+    if rate and rate["resets"]:
+        yield from ("", "resets of the rate:")
+        yield from table(rate["resets"], RESETS)
     for code, one in document.get("balances", {}).items():
         yield ""
         yield f"balances in {code}:"

@@ -20,7 +20,7 @@ from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import CondPageBreak, Flowable, Paragraph, SimpleDocTemplate, Table
 
-from lendlog.loan_reading import INSTALMENTS, SIDES, TRANSACTIONS, percent
+from lendlog.loan_reading import INSTALMENTS, RESETS, SIDES, TRANSACTIONS, percent
 from lendlog.statement_words import WORDS, word
 
 LATIN, BOLD, CHINESE = "Helvetica", "Helvetica-Bold", "STSong-Light"
@@ -103,6 +103,10 @@ def _story(document: dict[str, Any], lender: str, language: str) -> Iterator[Flo
             yield CondPageBreak(25 * mm)
             yield _heading_of(word(name, language))
             yield _table(document[name], columns, language)
+    if (rate := document["reference_rate"]) and rate["resets"]:
+        yield CondPageBreak(25 * mm)
+        yield _heading_of(word("resets", language))
+        yield _table(rate["resets"], RESETS, language)
     for code, one in document["balances"].items():
         yield CondPageBreak(25 * mm)
         yield _heading_of(words["in"].format(name=word("balances", language), code=code))
@@ -130,6 +134,11 @@ def _head(document: dict[str, Any], lender: str, language: str) -> Iterator[tupl
         unit = word(terms["unit"], language)
         yield "schedule", words["every"].format(count=terms["instalments"], every=terms["every"], unit=unit)
         yield "first_due_date", terms["first_due_date"]
+    if rate := document["reference_rate"]:
+        now = "" if rate["annual_rate"] is None else f": {percent(rate['annual_rate'])}"
+        yield "reference_rate", rate["index"] + now
+        if rate["next_reset_on"]:
+            yield "next_reset_on", rate["next_reset_on"]
     for name in ("principal_outstanding", "outstanding", "overpaid"):
         yield name, document[name]
 

@@ -37,6 +37,7 @@ LifecycleEvent = Annotated[
     | ledger.PaymentReversed
     | ledger.BookOpened
     | ledger.BusinessDateClosed
+    | ledger.ReferenceRatePublished
     | ledger.ParkedLoanReleased
     | ledger.DeadLetterRetried
     | servicing.ChargeLevied
@@ -103,6 +104,7 @@ LIFECYCLE = Topic(
         ledger.PaymentReversed,
         ledger.BookOpened,
         ledger.BusinessDateClosed,
+        ledger.ReferenceRatePublished,
         ledger.ParkedLoanReleased,
         ledger.DeadLetterRetried,
         servicing.ChargeLevied,

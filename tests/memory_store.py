@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from services.ledger.book import Book, Rows
+from services.ledger.book import Book, RateRow, Rows
 from services.ledger.digest import Digest, Line
 from services.ledger.engine.account import (
     GENERAL_NUMBER,
@@ -21,8 +21,10 @@ from services.ledger.engine.account import (
     encode_loan,
     group_id,
 )
+from services.ledger.store.set_aside import rates_of
 from shared.merkle import record_of
 from shared.money import code_of
+from shared.schedules.resets import Published
 from shared.streams.ports import FencedError, Message
 from shared.streams.positions import Advance, DuplicateEvents, Position
 from shared.streams.unit import Held, Parked, Unit
@@ -43,6 +45,7 @@ class MemoryStore:
         self.dead: dict[int, bytes] = {}
         self.tried: dict[int, int] = {}
         self.conflicts: list[str] = []
+        self.rates: list[RateRow] = []
         self.outbox: dict[int, list[Message]] = {}
 
     async def claim(self, partitions: Sequence[int]) -> list[Position]:
@@ -85,6 +88,8 @@ class MemoryStore:
             digest.add(loan_id, decode_state(number, state), lines.get(number, []))
         digest.events = len(self.events)
         digest.periods.extend(map(str, self.periods))
+        for index, since, rate, offset in self.rates:
+            digest.add_rate(ids[offset], index, since, rate)
         digest.parked.extend(held.event_id for held in self.held.values())
         for leaf in self.dead.values():
             digest.add_dead(leaf)
@@ -123,13 +128,17 @@ class MemoryTransaction:
         """The first date of the periods that are open."""
         return max((end + timedelta(days=1) for end in self.store.periods), default=date.min)
 
+    async def rates(self) -> dict[str, Published]:
+        """What was published of reference rates."""
+        return rates_of(self.store.rates)
+
     async def due(self, through: int, day: int, after: int, limit: int) -> list[Loan]:
         """Loans due after `through` up to `day`, numbers above `after`, in order."""
         found = sorted(self.store.loans(), key=lambda loan: loan.number)
         return [
             loan
             for loan in found
-            if (due := loan.next_due()) is not None and through < due <= day and loan.number > after
+            if (action := loan.next_action()) is not None and through < action <= day and loan.number > after
         ][:limit]
 
     async def history(self, numbers: Sequence[int]) -> list[tuple[int, int, date, bytes]]:
@@ -166,9 +175,9 @@ class MemoryTransaction:
             group = book.groups[number]
             states[number] = (group_id(book.partition, group, code_of(group.currency)), encode_loan(group))
         self.steps += [lambda: store.events.update(events), lambda: store.states.update(states)]
-        periods = dict(rows.periods)
+        periods, published = dict(rows.periods), list(rows.rates)
         self.steps += [lambda: store.postings.update(postings), lambda: store.periods.update(periods)]
-        self.steps.append(lambda: self._aside(unit))
+        self.steps += [lambda: store.rates.extend(published), lambda: self._aside(unit)]
 
     def _aside(self, unit: Unit) -> None:
         store = self.store

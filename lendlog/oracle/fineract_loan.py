@@ -169,7 +169,7 @@ class Loan:
             for n, one in enumerate(extra)
         ]
         contracted = (0, self.start().toordinal(), self._contract())
-        return facts_of([contracted, *self.stored, *more])
+        return facts_of([contracted, *self.stored, *more], {})
 
     def statement(self, extra: Sequence[Envelope] = ()) -> Statement:
         """The account on the business date."""

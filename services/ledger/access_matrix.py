@@ -11,6 +11,8 @@ MATRIX: Final[Matrix] = {
     ("GET", "/v1/book"): _EVERYONE,
     ("POST", "/v1/book"): ("operator",),
     ("POST", "/v1/book/closings"): ("operator",),
+    ("GET", "/v1/reference-rates"): _EVERYONE,
+    ("POST", "/v1/reference-rates"): ("operator",),
     ("POST", "/v1/loans"): ("officer",),
     ("POST", "/v1/loans/{loan_id}/disbursement"): ("officer",),
     ("POST", "/v1/loans/{loan_id}/payments"): ("teller",),

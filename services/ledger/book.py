@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from services.ledger import messages
+from services.ledger.engine import resets
 from services.ledger.engine.account import GENERAL_NUMBER, INTEREST, UNKNOWN, AccrualGroup, Loan
 from services.ledger.engine.accounts import ACCRUED_INTEREST, INTEREST_INCOME
 from services.ledger.engine.accrual import earn, leave, move
@@ -38,9 +39,12 @@ from shared.events.ledger import (
     DeadLetterRetried,
     ParkedLoanReleased,
     PaymentReceived,
+    PublishedRate,
+    ReferenceRatePublished,
 )
 from shared.events.origination import LoanContracted, LoanDisbursed
 from shared.events.valuation import LoanValued
+from shared.schedules.resets import Published
 from shared.streams.intake import Origin
 from shared.streams.ports import Message, Record
 from shared.streams.unit import Parked
@@ -52,6 +56,8 @@ Figures = tuple[Loan, str, int]
 """A changed loan, its account as JSON, and the open date of the change: what a snapshot is made of."""
 PostingRow = tuple[int, int, int, date, date, int, int, int, int, int, date]
 """loan, offset, amount, effective date, booking date, n, debit, credit, currency, partition, open from."""
+RateRow = tuple[str, date, str, int]
+"""index, date from which it is in force, annual rate, offset."""
 _ENTRIES = (JournalEntryApproved, JournalEntryProposed, JournalEntryDeclined)
 _NOTED = (*_ENTRIES, PlanAgreed)
 """Kinds that concern a loan and are no facts of it: no fold of the loan knows of them."""
@@ -72,8 +78,10 @@ class Rows:
     periods: list[tuple[date, int]] = field(default_factory=list)
     """Period ends that were closed, with the offset of the close."""
     figures: dict[str, Figures] = field(default_factory=dict)
+    rates: list[RateRow] = field(default_factory=list)
+    """Published reference rates; of two with the same index and date the later holds."""
     due: dict[int, dict[int, Loan]] = field(default_factory=dict)
-    """Changed loans by next due date and number: what a later closing of the same transaction asks for."""
+    """Changed loans by next action and number: what a later closing of the same transaction asks for."""
     due_through: int = 0
     """The last date whose due loans this transaction has fetched already."""
 
@@ -98,6 +106,7 @@ class Book:
         self.loans: dict[str, Loan] = {}
         self.groups: dict[int, AccrualGroup] = {}
         self.histories: dict[str, list[Fact]] = {}
+        self.rates: dict[str, Published] = {}
         self.at = -1
         """Offset of the record being folded: what a changed loan is as of."""
         self.rows = Rows()
@@ -136,7 +145,7 @@ class Book:
 
     def add_history(self, loan_id: str, stored: Iterable[tuple[int, date, Record]]) -> None:
         """Facts of a loan from its accepted events in order of offset: (offset, effective date, record)."""
-        self.histories[loan_id] = stored_facts(stored)
+        self.histories[loan_id] = stored_facts(stored, self.rates)
 
     # Events of one loan -------------------------------------------------------------------------------------------
 
@@ -157,7 +166,7 @@ class Book:
         if type(event) is PlainPayment:
             fact: Fact | None = PaymentFact(event.id, origin.effective, origin.offset, event.amount, event.currency)
         else:
-            fact = fact_of(event, origin.effective, origin.offset)
+            fact = fact_of(event, origin.effective, origin.offset, self.rates)
         if fact is not None:
             lines = self._add(loan, fact)
         elif taken_back(event) is not None:
@@ -261,12 +270,15 @@ class Book:
     def _keep(self, loan: Loan, lines: Journal, origin: Origin) -> None:
         """Postings, and the loan as changed by this record."""
         loan.as_of = self.at
-        rows = self.rows
-        rows.loans[loan.loan_id] = loan
-        if loan.fallen < len(loan.due):
-            rows.due.setdefault(loan.due[loan.fallen], {})[loan.number] = loan
+        self._file(loan)
         if lines:
             self._post(loan.number, lines, origin.offset)
+
+    def _file(self, loan: Loan) -> None:
+        """The loan's state is written, and filed under the date of its next action."""
+        self.rows.loans[loan.loan_id] = loan
+        if (action := loan.next_action()) is not None:
+            self.rows.due.setdefault(action, {})[loan.number] = loan
 
     def _post(self, number: int, lines: Journal, offset: int) -> None:
         booked, partition, add = _date(self.open_day or 0), self.partition, self.rows.postings.append
@@ -278,7 +290,7 @@ class Book:
     # Events of the whole partition --------------------------------------------------------------------------------
 
     def apply_to_book(self, event: Any, origin: Origin) -> None:
-        """Opening, periods, releases and retries as such; a closing goes through `close` instead."""
+        """Opening, periods, published rates, releases and retries as such; a closing goes through `close` instead."""
         match event:
             case BookOpened():
                 if self.open_day is not None:
@@ -286,6 +298,8 @@ class Book:
                 self.open_day = day = event.data.business_date.toordinal()
                 if day > 1:  # readers learn the open date as the day after the last that is closed
                     self.messages.extend(messages.date_closed(event, day - 1, self.partition, self.topics))
+            case ReferenceRatePublished():
+                self._publish(event.data, origin.offset)
             case ParkedLoanReleased() | DeadLetterRetried():
                 pass
             case PeriodClosed():
@@ -306,6 +320,18 @@ class Book:
             raise InvariantBroken(f"a period that ends on {end}, while all before {self.open_from} is closed")
         self.open_from = end + timedelta(days=1)
 
+    def _publish(self, data: PublishedRate, offset: int) -> None:
+        """Take in a reference rate. Loans hear of it at their resets."""
+        if self.open_day is None:
+            raise InvariantBroken("the book is not open")
+        if data.from_date.toordinal() < self.open_day:
+            raise InvariantBroken(
+                f"a rate of {data.index} from {data.from_date}, which is before the open date {_date(self.open_day)}"
+            )
+        self.rates[data.index] = {**self.rates.get(data.index, {}), data.from_date: data.annual_rate}
+        self.rows.rates.append((data.index, data.from_date, data.annual_rate, offset))
+        self.histories.clear()  # their contracts know only what was published before
+
     def check_closing(self, event: BusinessDateClosed) -> None:
         """A closing must be of the open date: every calendar day is one, none twice."""
         if self.open_day is None:
@@ -319,32 +345,48 @@ class Book:
     def backdated_at_closing(self, loan: Loan) -> bool:
         """Whether the closing re-folds this loan, so that it needs the loan's facts."""
         assert self.open_day is not None
-        return loan.loan_id not in self.histories and _refolds_when_due(loan, self.open_day + 1)
+        return loan.loan_id not in self.histories and self._refolds_by_time(loan, self.open_day + 1)
 
     def close_loans(self, loans: Iterable[Loan], event: BusinessDateClosed, offset: int) -> None:
-        """Let what is due on the date fall due in these loans, in the order given (by number)."""
+        """Let what is due on the date fall due in these loans, and their rates be reset, in the order given (by
+        number)."""
         for loan in loans:
-            self._fall_due(loan, event, Origin(offset, event.id, 0, b"", 0), closing=True)
+            self._let_time_pass(loan, event, Origin(offset, event.id, 0, b"", 0), closing=True)
 
-    def _fall_due(self, loan: Loan, cause: Attributes, origin: Origin, *, closing: bool) -> None:
+    def _refolds_by_time(self, loan: Loan, before: int) -> bool:
+        """Whether the loan must be folded anew for what falls due or is reset before `before`."""
+        action = loan.next_action()
+        if action is None or action >= before:
+            return False
+        return loan.must_refold(before) or backdated_due(loan, before) or resets.must_refold(loan, self.rates, before)
+
+    def _let_time_pass(self, loan: Loan, cause: Attributes, origin: Origin, *, closing: bool) -> None:
         assert self.open_day is not None
         before = self.open_day + closing
         lines: Journal = []
-        if _refolds_when_due(loan, before):
-            history = self.histories[loan.loan_id]
-            _, old = fold(loan.number, loan.loan_id, history, before=loan.folded_to or loan.due[loan.fallen])
+        due = loan.next_due()
+        fell = due is not None and due < before
+        if self._refolds_by_time(loan, before):
+            history, action = self.histories[loan.loan_id], loan.next_action()
+            assert action is not None
+            _, old = fold(loan.number, loan.loan_id, history, before=loan.folded_to or action)
             folded, new = fold(loan.number, loan.loan_id, history, before=before)
             self._hand_over(loan, folded)
             loan, lines = folded, difference(new, old)
             self.loans[loan.loan_id] = loan
-        elif not fall_due(loan, before, lines):
-            return
         else:
-            lines = in_books(loan, lines)
+            fall_due(loan, before, lines)
+            if not resets.pass_in_place(loan, before) and not fell:
+                return
             if loan.refolds:
                 loan.folded_to = before
+            if not fell:
+                self._file(loan)
+                return
+            lines = in_books(loan, lines)
         move(loan, self.open_day, self.groups, self.rows.groups)
-        self._book(loan, lines, cause, origin, "ledger.InstalmentFellDue.v1", figures_on=before)
+        derived = "ledger.InstalmentFellDue.v1" if fell else "ledger.EntryPosted.v1"
+        self._book(loan, lines, cause, origin, derived, figures_on=before)
 
     def finish_closing(self, event: BusinessDateClosed, offset: int, leaf: bytes) -> None:
         """After its last loan: the groups earn the day, the next calendar day opens, readers hear of it."""
@@ -369,9 +411,9 @@ class Book:
         self.open_day = day + 1
 
     def catch_up(self, loan_id: str, cause: Attributes, origin: Origin) -> None:
-        """A released loan's instalments that fell due while it was parked, booked today."""
+        """What time did to a released loan while it was parked, booked today."""
         if (loan := self.loans.get(loan_id)) is not None:
-            self._fall_due(loan, cause, origin, closing=False)
+            self._let_time_pass(loan, cause, origin, closing=False)
 
     # Messages the intake needs ------------------------------------------------------------------------------------
 
@@ -390,12 +432,6 @@ class Book:
     def dead_message(self, record: Record, reason: str) -> Message:
         """The dead letter on its own topic."""
         return messages.dead_letter(record, reason, self.topics)
-
-
-def _refolds_when_due(loan: Loan, before: int) -> bool:
-    """Whether the loan must be folded anew for what falls due before `before`."""
-    due = loan.next_due()
-    return due is not None and due < before and (loan.must_refold(before) or backdated_due(loan, before))
 
 
 def _earning(loan: Loan) -> tuple[Any, ...]:

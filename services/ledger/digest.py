@@ -2,8 +2,9 @@
 
 SHA-256 over all loans (and accrual groups, and the general ledger) sorted by id: each one's canonical state, then its
 postings in order with event id, accounts, amount and both dates (and from when on periods were open, once one was
-closed); then the event ids in suspense and parked, the dead records as SHA-256 of key and value, with multiplicity, and
-closed periods. No offset, row id or wall time is in it. Digests compare at equal partition count.
+closed); then, with multiplicity, the event ids in suspense and parked, the dead records as SHA-256 of key and value,
+closed periods, and what was published of reference rates. No offset, row id or wall time is in it. Digests compare at
+equal partition count.
 """
 
 from collections.abc import Iterable
@@ -61,6 +62,7 @@ class Digest:
     dead: list[str] = field(default_factory=list)
     periods: list[str] = field(default_factory=list)
     """The ends of closed periods, each once a partition."""
+    rates: list[str] = field(default_factory=list)
 
     def add(self, loan_id: str, state: Loan | AccrualGroup, lines: Iterable[Line]) -> None:
         """One loan, accrual group or the general ledger with its postings in order."""
@@ -82,13 +84,18 @@ class Digest:
         record = record_of(leaf)
         self.dead.append(sha256((record.key or b"") + b"\x00" + (record.value or b"")).hexdigest())
 
+    def add_rate(self, event_id: str, index: str, since: date, rate: str) -> None:
+        """One publication of a reference rate."""
+        self.rates.append(f"{event_id}|{index}|{since}|{rate}")
+
     def result(self) -> dict[str, Any]:
         """The digest (hexadecimal) with counts."""
         total = sha256()
         for loan_id in sorted(self.loans):
             total.update(loan_id.encode() + b"\x00" + self.loans[loan_id])
         asides = [("suspense", self.suspense), ("parked", self.parked), ("dead", self.dead)]
-        for name, items in [*asides, ("periods", self.periods)] if self.periods else asides:
+        later = [(name, items) for name, items in (("periods", self.periods), ("rates", self.rates)) if items]
+        for name, items in [*asides, *later]:
             total.update(f"\n{name}\n{chr(10).join(sorted(items))}".encode())
         return {
             "digest": total.hexdigest(),
@@ -99,7 +106,14 @@ class Digest:
             "suspense": len(self.suspense),
             "parked": len(self.parked),
             "dead_letters": len(self.dead),
+            "rates": len(self.rates),
         }
+
+
+# Publications, each with the id of its event.
+_RATES = """
+SELECT event_id, rate_index, from_date, annual_rate FROM reference_rate LEFT JOIN event USING (partition, "offset")
+"""
 
 
 async def digest_of(connection: Any, partitions: Iterable[int]) -> dict[str, Any]:
@@ -112,6 +126,8 @@ async def digest_of(connection: Any, partitions: Iterable[int]) -> dict[str, Any
         digest.periods = [str(r["period_end"]) for r in await connection.fetch("SELECT period_end FROM closed_period")]
         for row in await connection.fetch("SELECT record FROM dead_letter WHERE settled_by IS NULL"):
             digest.add_dead(row["record"])
+        for row in await connection.fetch(_RATES):
+            digest.add_rate(str(row["event_id"]), row["rate_index"], row["from_date"], row["annual_rate"])
     return digest.result()
 
 

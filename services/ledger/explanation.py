@@ -20,6 +20,7 @@ from shared.events.ledger import (
     ParkedLoanReleased,
     PaymentReceived,
     PaymentReversed,
+    ReferenceRatePublished,
 )
 from shared.events.origination import LoanContracted, LoanDisbursed
 from shared.events.valuation import LoanValued
@@ -37,7 +38,10 @@ RULES: dict[type[Envelope], str] = {
     "a charge-off or write-off it is a recovery.",
     PaymentReversed: "The loan is folded anew without the payment, and the difference is booked today.",
     BusinessDateClosed: "At the end of its due date an instalment falls due: its unpaid interest becomes receivable, "
-    "interest paid ahead is used up.",
+    "interest paid ahead is used up. At the end of a reset date a loan takes the value of its reference rate with the "
+    "spread, and the instalments to come are laid out anew.",
+    ReferenceRatePublished: "A reference rate has a value from a date on; loans that follow it take it at their next "
+    "reset. No loan is touched.",
     ParkedLoanReleased: "What fell due while the loan was parked is booked on the day of its release.",
     BookOpened: "The book opens on its first business date; no loan is touched.",
     DeadLetterRetried: "A record that could not be read is read again, or settled by another event.",
@@ -172,8 +176,9 @@ async def _explained(
             start = min((line["effective_date"].toordinal() for line in lines), default=day)
         case _:
             pass
-    before, _ = fold(loan["loan"], loan["loan_id"], queries.facts_of_rows(known), before=start)
-    after, _ = fold(loan["loan"], loan["loan_id"], facts := queries.facts_of_rows(now), before=end)
+    rates = await queries.rates_in(connection, partition)
+    before, _ = fold(loan["loan"], loan["loan_id"], queries.facts_of_rows(known, rates), before=start)
+    after, _ = fold(loan["loan"], loan["loan_id"], facts := queries.facts_of_rows(now, rates), before=end)
     rule = RULES.get(type(event), "")
     if isinstance(event, LoanValued):
         pass  # on its date it comes after everything else, and re-folds nothing but itself

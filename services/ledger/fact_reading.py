@@ -22,6 +22,7 @@ from shared.events.ledger import PaymentReceived, PaymentReversed
 from shared.events.origination import LoanContracted, LoanDisbursed
 from shared.events.servicing import EventUndone
 from shared.events.valuation import LoanValued
+from shared.schedules.resets import Rates
 from shared.streams.ports import Record
 
 _HAPPENINGS = get_args(Happening)
@@ -35,8 +36,9 @@ _MONEY = (
 )
 
 
-def fact_of(event: Any, effective: int, offset: int) -> Fact | None:
-    """The fact that an event states, with its value date as an ordinal; None if it states none of its own."""
+def fact_of(event: Any, effective: int, offset: int, rates: Rates) -> Fact | None:
+    """The fact that an event states, with its value date as an ordinal; None if it states none of its own. `rates`:
+    what was published of reference rates; a contract's fact takes those of the index that it follows."""
     match event:
         case PlainPayment():
             return PaymentFact(event.id, effective, offset, event.amount, event.currency)
@@ -44,7 +46,8 @@ def fact_of(event: Any, effective: int, offset: int) -> Fact | None:
             amount, number = in_minor_units(event.data.amount, event.data.currency)
             return PaymentFact(event.id, effective, offset, amount, number)
         case LoanContracted():
-            return ContractFact(event.id, event.data)
+            follows = event.data.terms.reference
+            return ContractFact(event.id, event.data, rates.get(follows.index, {}) if follows is not None else {})
         case LoanDisbursed():
             amount, number = in_minor_units(event.data.amount, event.data.currency)
             return DisbursementFact(event.id, effective, amount, number)
@@ -96,17 +99,19 @@ def _is_money(fact: Fact) -> bool:
     )
 
 
-def stored_facts(rows: Iterable[tuple[int, date, Record]]) -> list[Fact]:
+def stored_facts(rows: Iterable[tuple[int, date, Record]], rates: Rates) -> list[Fact]:
     """What still stands of a loan's accepted events, in order of offset: (offset, effective date, record)."""
-    return facts_of((offset, effective.toordinal(), read_to_fold(record)) for offset, effective, record in rows)
+    return facts_of(
+        ((offset, effective.toordinal(), read_to_fold(record)) for offset, effective, record in rows), rates
+    )
 
 
-def facts_of(stored: Iterable[tuple[int, int, Any]]) -> list[Fact]:
+def facts_of(stored: Iterable[tuple[int, int, Any]], rates: Rates) -> list[Fact]:
     """What still stands of a loan's accepted events, in order of offset: (offset, effective ordinal, event)."""
     facts: list[Fact] = []
     for offset, effective, event in stored:
         if taken_back(event) is not None:
             facts = without(facts, event)
-        elif (fact := fact_of(event, effective, offset)) is not None:
+        elif (fact := fact_of(event, effective, offset, rates)) is not None:
             facts.append(fact)
     return facts

@@ -4,7 +4,7 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from services.ledger.book import Book, Rows
+from services.ledger.book import Book, RateRow, Rows
 from services.ledger.digest import Digest, Line
 from services.ledger.engine.account import AccrualGroup, Loan, decode_state, encode_loan
 from services.ledger.messages import Topics
@@ -25,6 +25,7 @@ class MemoryBooks:
         self.hosted = LedgerPartition(partition, topics=topics, closing_chunk=1 << 60, cached_loans=1 << 60, **hosted)
         self.events: dict[str, tuple[int, int | None, date, bytes]] = {}
         self.states: dict[int, tuple[str, bytes]] = {}
+        self.rates: list[RateRow] = []
         self.postings: dict[tuple[int, int, int], tuple[Any, ...]] = {}
         self.parked_events: dict[int, Held] = {}
         self.dead_letters: dict[int, bytes] = {}
@@ -59,8 +60,12 @@ class MemoryBooks:
         return sorted(rows)  # type: ignore[arg-type]
 
     async def due(self, through: int, day: int, after: int, limit: int) -> list[Loan]:
-        """Loans with something due."""
-        return [loan for loan in self.hosted.book.loans.values() if (due := loan.next_due()) is not None and due <= day]
+        """Loans that a closing touches."""
+        return [
+            loan
+            for loan in self.hosted.book.loans.values()
+            if (action := loan.next_action()) is not None and action <= day
+        ]
 
     async def held(self, loan_id: str) -> list[Held]:
         """What is held behind a parked loan."""
@@ -87,6 +92,7 @@ class MemoryBooks:
         for offset, event_id, loan, effective, _booking, leaf, _partition in rows.events:
             assert event_id not in self.events
             self.events[event_id] = (offset, loan, effective, leaf)
+        self.rates.extend(rows.rates)
         for posting in rows.postings:
             self.postings[posting[0], posting[1], posting[5]] = posting
         self.periods.update(rows.periods)
@@ -128,6 +134,8 @@ def digest_in_memory(books: Iterable[MemoryBooks]) -> dict[str, Any]:
             digest.add(loan_id, decode_state(number, state), lines.get(number, []))
         digest.events += len(one.events)
         digest.periods.extend(map(str, one.periods))
+        for index, since, rate, offset in one.rates:
+            digest.add_rate(ids[offset], index, since, rate)
         digest.parked.extend(held.event_id for held in one.parked_events.values())
         for leaf in one.dead_letters.values():
             digest.add_dead(leaf)

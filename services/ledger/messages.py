@@ -62,7 +62,7 @@ def account(loan: Loan, open_day: int) -> str:
         f'"past_due_since":{_date(since)},"next_due_date":{_date(due)},'
         f'"overpaid":"{decimal_text(loan.overpaid, code) if loan.overpaid else zero}",'
         f'"in_suspense":"{decimal_text(loan.in_suspense(), code) if loan.waiting else zero}"'
-        f"{_marks(loan) if loan.charged_off or loan.restructured else ''}"
+        f"{_marks(loan) if loan.charged_off or loan.restructured or loan.floating else ''}"
         f"{_valued(loan.valued, code) if loan.valued is not None else ''}}}"
     )
 
@@ -76,6 +76,8 @@ def _marks(loan: Loan) -> str:
     marks = f',"charged_off_on":{_date(loan.charged_off)}' if loan.charged_off else ""
     if loan.restructured:
         marks += f',"restructured":{loan.restructured},"watched_until":{_date(loan.watched_until or None)}'
+    if loan.floating is not None:
+        marks += f',"annual_rate":"{loan.floating.annual_rate}"'
     return marks
 
 

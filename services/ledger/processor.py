@@ -62,12 +62,15 @@ class LedgerPartition:
         self.book.loans.clear()
         self.book.groups.clear()
         self.book.histories.clear()
+        self.book.rates.clear()
         self.intake.parked.clear()
 
     async def load(self, transaction: LedgerTransaction) -> None:
-        """Open date, open periods, accrual groups and parked loans."""
+        """Open date, open periods, reference rates, accrual groups and parked loans."""
         self.book.open_day = transaction.position.open_day
         self.book.open_from = await transaction.open_from()
+        self.book.rates.clear()
+        self.book.rates.update(await transaction.rates())
         self.book.groups.clear()
         self.book.groups.update({group.number: group for group in await transaction.groups()})
         self.intake.parked.clear()
@@ -186,12 +189,12 @@ class LedgerPartition:
             for number, loan in sorted(due.items())
             if number > after
             and loan.loan_id not in parked
-            and loan.fallen < len(loan.due)
-            and loan.due[loan.fallen] <= day
+            and (action := loan.next_action()) is not None
+            and action <= day
         ][: self.closing_chunk + 1]
 
     async def _fetch_due(self, transaction: LedgerTransaction, day: int, after: int) -> None:
-        """File the loans that fall due by their dates: those of every closing in the batch at once, if they are few."""
+        """File the loans that closings touch by date: those of every closing in the batch at once, if they are few."""
         book, rows = self.book, self.book.rows
         limit = self.closing_chunk + 1 + len(rows.loans) + len(self.intake.parked)
         through = day if after >= 0 else day + self.closings  # the rest of a closing says nothing of the next ones
@@ -201,8 +204,8 @@ class LedgerPartition:
             found = await transaction.due(rows.due_through, through, after, limit)
         for stored in found:
             loan = book.loans.setdefault(stored.loan_id, stored)
-            if loan.fallen < len(loan.due):
-                rows.due.setdefault(loan.due[loan.fallen], {})[loan.number] = loan
+            if (action := loan.next_action()) is not None:
+                rows.due.setdefault(action, {})[loan.number] = loan
         rows.due_through = through
 
     async def _release(self, transaction: LedgerTransaction, item: Item) -> None:

@@ -17,6 +17,7 @@ from shared.events.terms import (
     Periods,
     PrepaymentFee,
     Recalculation,
+    ReferenceRate,
     Share,
     Tax,
     UpfrontFee,
@@ -54,6 +55,7 @@ class Servicing(Rule):
     borrower_rights: BorrowerRights | None = None
     accounting: AccountingMethod = "accrual-periodic"
     tax: Tax | None = None
+    reference: ReferenceRate | None = None
 
     @model_serializer(mode="wrap")
     def _leave_out_what_is_not_said(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

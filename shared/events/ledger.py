@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from shared.events.envelope import Amount, BorrowerId, CurrencyCode, Data, Envelope, EventId, LoanId, Total
+from shared.events.terms import AnnualRate, RateIndex, SignedRate
 
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Offset = Annotated[int, Field(ge=0, strict=True)]
@@ -30,6 +31,14 @@ class BusinessDate(Data):
     """A zoneless business date."""
 
     business_date: date
+
+
+class PublishedRate(Data):
+    """The value of a reference rate from a date on, until another is published for a later one."""
+
+    index: RateIndex
+    from_date: date
+    annual_rate: SignedRate
 
 
 class Release(Data):
@@ -83,6 +92,16 @@ class BusinessDateClosed(Envelope):
     data: BusinessDate
 
 
+class ReferenceRatePublished(Envelope):
+    """A reference rate has a value from a date on; the same event id on every partition.
+
+    One that begins before the open date is a dead letter: what loans were reset by never changes. Of two that begin on
+    one date the later holds."""
+
+    type: Literal["ledger.ReferenceRatePublished.v1"] = "ledger.ReferenceRatePublished.v1"
+    data: PublishedRate
+
+
 class ParkedLoanReleased(Envelope):
     """An operator let a parked loan go on."""
 
@@ -114,6 +133,7 @@ class Account(Data):
     `charged_off_on`: since when the claim is no asset any more; it goes on. `restructured`: how often, if ever;
     `watched_until`: the date up to which the loan is watched for that. Since a valuation, and while the claim is an
     asset: `valued_on` its period end, `valued_as` its class or stage, and the balances that stand since.
+    `annual_rate`: the rate in force of a loan that follows a reference rate.
     """
 
     status: Literal["contracted", "active", "settled", "written-off", "unknown"]
@@ -134,6 +154,7 @@ class Account(Data):
     allowance: Total | None = None
     suspended_interest: Total | None = None
     deferred_fees: Total | None = None
+    annual_rate: AnnualRate | None = None
 
 
 class Entry(Data):

@@ -11,12 +11,16 @@ from functools import partial
 from operator import eq
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, WithJsonSchema
+from pydantic import ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from shared.events.envelope import Amount, CurrencyCode, Data
 
 AnnualRate = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]?)(\.[0-9]{1,8})?$")]
 """A nominal annual rate as a decimal fraction: "0.12" is 12 % a year. Below 100."""
+SignedRate = Annotated[str, StringConstraints(pattern=r"^-?[0-9](\.[0-9]{1,8})?$")]
+"""A rate or a spread that may be below zero: "0.0150", "-0.002"."""
+RateIndex = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9.-]{1,39}$")]
+"""What a published rate is called: "CN-LPR-1Y", China's loan prime rate of one year."""
 _SHARE = r"^(0(\.[0-9]{1,8})?|1(\.0{1,8})?)$"
 Share = Annotated[str, StringConstraints(pattern=_SHARE)]
 """A part of a whole, from "0" to "1"."""
@@ -36,11 +40,57 @@ Days = Annotated[int, Field(ge=0, le=366, strict=True)]
 Periods = Annotated[int, Field(ge=0, le=600, strict=True)]
 
 
+def _rare(default: Any) -> Any:
+    """A field that is left out of the JSON when it has its default."""
+    return Field(default=default, exclude_if=partial(eq, default))
+
+
 class DatedRate(Data):
     """The rate that holds from the date `from_date` on."""
 
     from_date: date
     annual_rate: AnnualRate
+
+
+def _names_its_rule(schema: dict[str, Any]) -> None:
+    schema["required"] = ["rule", *schema.get("required", ())]
+
+
+class ResetEveryMonths(Data):
+    """A reset every so many `months` after the first disbursement; a day that the month lacks is its last day."""
+
+    model_config = ConfigDict(json_schema_extra=_names_its_rule)
+
+    rule: Literal["every-months"] = "every-months"
+    months: Annotated[int, Field(ge=1, le=600, strict=True)] = 12
+
+
+class ResetYearly(Data):
+    """A reset on the same day of each year after the first disbursement; not on 29 February."""
+
+    model_config = ConfigDict(json_schema_extra=_names_its_rule)
+
+    rule: Literal["yearly"] = "yearly"
+    month: Month = 1
+    day: Annotated[int, Field(ge=1, le=31, strict=True)] = 1
+
+
+class ReferenceRate(Data):
+    """The rate follows a published one: on each reset date it becomes the value of `index` in force `lookback_days`
+    before, plus `spread`, no less than `floor` (else zero) and no more than `cap`.
+
+    What was published from a date on is in force until the next publication's date. Where none is in force, the rate
+    stays as it is. An agreed change of the rate ends all this. In China the loan prime rate is published on the 20th of
+    each month, or after a holiday, in steps of 0.05 % (chinamoney.com.cn), and loans are mostly reset on 1 January or
+    on their anniversary.
+    """
+
+    index: RateIndex
+    spread: SignedRate
+    resets: Annotated[ResetEveryMonths | ResetYearly, Field(discriminator="rule")]
+    lookback_days: Days = _rare(0)
+    floor: AnnualRate | None = _rare(None)
+    cap: AnnualRate | None = _rare(None)
 
 
 class Tranche(Data):
@@ -182,11 +232,6 @@ AllocationOrder = Literal[
 AccountingMethod = Literal["accrual-periodic", "accrual-upfront", "cash", "none"]
 
 
-def _rare(default: Any) -> Any:
-    """A field that is left out of the JSON when it has its default."""
-    return Field(default=default, exclude_if=partial(eq, default))
-
-
 class Terms(Data):
     """The complete terms of a loan, frozen into its contract.
 
@@ -225,6 +270,8 @@ class Terms(Data):
       when they are charged; `accrual-upfront`: the whole interest when the money is paid out; `cash`: when they are
       paid; `none`: the loan is in none of its accounts.
     tax: what of that income is owed to the state.
+    reference: the published rate that the loan follows; `annual_rate` is then what was agreed until the first reset,
+      and what is still to come is reckoned at the rate of now.
     """
 
     kind: Literal["equal-instalment", "equal-principal", "flat", "interest-only", "seasonal", "irregular"]
@@ -265,3 +312,4 @@ class Terms(Data):
     borrower_rights: BorrowerRights | None = _rare(None)
     accounting: AccountingMethod = _rare("accrual-periodic")
     tax: Tax | None = _rare(None)
+    reference: ReferenceRate | None = _rare(None)

@@ -1,10 +1,11 @@
 """Whether terms can be scheduled at all: what needs no disbursement to be seen."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from itertools import pairwise
 
 from shared.calendar import days_in_month
-from shared.events.terms import Terms
+from shared.events.terms import ReferenceRate, ResetYearly, Terms
 from shared.money import minor_units
 from shared.schedules.accrual import exact_rate
 from shared.schedules.dates import planned
@@ -33,6 +34,8 @@ def check(terms: Terms) -> None:
     planned(terms)
     if terms.upfront_fees:
         _fees(terms)
+    if terms.reference is not None:
+        _require(_reference(terms, terms.reference))
     if is_plain(terms):
         return
     _fields_that_go_together(terms)
@@ -71,9 +74,26 @@ def is_plain(terms: Terms) -> bool:
 
 
 def _fields_that_go_together(terms: Terms) -> None:
-    for broken, detail, field in (*_by_kind(terms), *_by_reckoning(terms), *_amounts(terms)):
+    _require((*_by_kind(terms), *_by_reckoning(terms), *_amounts(terms)))
+
+
+def _require(rules: Iterable[Rule]) -> None:
+    for broken, detail, field in rules:
         if broken:
             raise TermsContradict(detail, field=field)
+
+
+def _reference(terms: Terms, reference: ReferenceRate) -> Iterator[Rule]:
+    floor, cap, resets = reference.floor, reference.cap, reference.resets
+    above = floor is not None and cap is not None and Decimal(floor) > Decimal(cap)
+    yield above, f"The floor {floor} is above the cap {cap}.", "reference/floor"
+    both = "Rates change on agreed dates, or by a reference rate."
+    yield bool(terms.rate_changes), both, "rate_changes"
+    nominal = terms.annuity == "nominal-month"
+    yield nominal, "Nominal months know one rate, a reference rate is reset.", "annuity"
+    if isinstance(resets, ResetYearly):
+        missing = resets.day > days_in_month(2001, resets.month)
+        yield missing, f"Not every year has a day {resets.day} in month {resets.month}.", "reference/resets/day"
 
 
 def _by_kind(terms: Terms) -> Iterator[Rule]:

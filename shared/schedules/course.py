@@ -24,7 +24,7 @@ from shared.schedules.accrual import (
 )
 from shared.schedules.annuity import Annuity, annuity, level_step, nominal_months
 from shared.schedules.grid import Grid
-from shared.schedules.model import Change, PaidOut, Prepaid
+from shared.schedules.model import Change, PaidOut, Prepaid, RateReset
 from shared.schedules.parts import parts, weights
 from shared.schedules.refusals import (
     DisbursedAfterLastDue,
@@ -44,6 +44,8 @@ class Course(Grid):
         self.rule = counting(terms, start)
         self.rates = [Rate(date.min, *exact_rate(terms.annual_rate))]
         self.rates += [Rate(one.from_date, *exact_rate(one.annual_rate)) for one in terms.rate_changes]
+        self.pauses: list[tuple[date, date]] = []
+        """Days that bear no interest, first and last."""
         count = len(self.periods)
         self.targets = [0] * count
         self.money: list[tuple[date, int, int, int]] = []
@@ -98,6 +100,9 @@ class Course(Grid):
             case InterestPaused():
                 self.pause(change)
                 return
+            case RateReset():
+                self.reset(change)
+                return
             case DueDateMoved():
                 at = self.number_due(change.due, "due")
                 money = [day for day, number, _, _ in self.money if number == at]
@@ -140,19 +145,40 @@ class Course(Grid):
         else:
             self.respread(at)
 
+    def reset(self, reset: RateReset) -> None:
+        """Another rate from a day on; the days of a pause that was agreed still bear none. After the last due date
+        nothing happens."""
+        on = reset.on
+        at = next((number for number, period in enumerate(self.periods) if on < min(period.end, period.due)), None)
+        if at is None:
+            return
+        since = max(on, self.periods[at].start)
+        self.rates = [rate for rate in self.rates if rate.since < since]
+        self.rates.append(Rate(since, *exact_rate(reset.annual_rate)))
+        for start, end in self.pauses:
+            if end >= since:
+                self._bear_nothing(max(start, since), end)
+        self.respan(at)
+        if self.terms.kind == "equal-instalment":
+            self.respread(at)
+
     def pause(self, pause: InterestPaused) -> None:
         """No interest from its first to its last day; what is asked for stays, and the last instalment is smaller."""
-        after = pause.end + timedelta(days=1)
-        again = rate_on(self.rates, after)
-        self.rates = [
-            *(rate for rate in self.rates if rate.since < pause.start),
-            Rate(pause.start, 0, 1),
-            Rate(after, again.numerator, again.scale),
-            *(rate for rate in self.rates if rate.since > after),
-        ]
+        self.pauses.append((pause.start, pause.end))
+        self._bear_nothing(pause.start, pause.end)
         at = next((number for number, period in enumerate(self.periods) if pause.start < period.end), None)
         if at is not None:
             self.respan(at)
+
+    def _bear_nothing(self, start: date, end: date) -> None:
+        after = end + timedelta(days=1)
+        again = rate_on(self.rates, after)
+        self.rates = [
+            *(rate for rate in self.rates if rate.since < start),
+            Rate(start, 0, 1),
+            Rate(after, again.numerator, again.scale),
+            *(rate for rate in self.rates if rate.since > after),
+        ]
 
     def respread(self, at: int) -> None:
         """Spread what is outstanding when the period opens, and what is paid out in it, over it and those after."""

@@ -19,7 +19,16 @@ class Prepaid:
     fewer: bool
 
 
-Change = DueDateMoved | RateChanged | TermExtended | GraceGranted | InterestPaused | Prepaid
+@dataclass(frozen=True, slots=True)
+class RateReset:
+    """From the day `on` the rate is `annual_rate`, as a reference rate has it; days before keep theirs, and instalments
+    that have not fallen due are spread anew."""
+
+    on: date
+    annual_rate: str
+
+
+Change = DueDateMoved | RateChanged | TermExtended | GraceGranted | InterestPaused | Prepaid | RateReset
 Dated = tuple[date, Change]
 """A change and the date from which it is agreed."""
 

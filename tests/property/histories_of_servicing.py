@@ -7,15 +7,17 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from services.ledger.engine.account import Loan, decode_loan
-from services.ledger.engine.facts import Fact
+from services.ledger.engine.facts import ContractFact, Fact
 from services.ledger.engine.folding import fold
 from services.ledger.fact_reading import fact_of, without
 from services.ledger.memory import MemoryBooks
 from services.ledger.reading import read_to_fold
 from shared.errors import InvariantBroken
 from shared.money import decimal_text, minor_units
+from shared.schedules.resets import Published
 from shared.streams.ports import Record
 from tests.property.test_batches import TOPICS
 
@@ -51,6 +53,27 @@ recalculations = st.fixed_dictionaries(
 )
 
 
+INDEX = "CN-LPR-1Y"
+PUBLISHED = ((FIRST, "0.0310"), (FIRST + timedelta(days=15), "0.0860"), (FIRST + timedelta(days=45), "0.0310"))
+"""The values of the index in a life's first weeks, unless it hears of others."""
+references = st.fixed_dictionaries(
+    {
+        "index": st.sampled_from([INDEX, INDEX, "OTHER"]),
+        "spread": st.sampled_from(["0.0150", "-0.002", "0"]),
+        "resets": st.sampled_from(
+            [
+                {"rule": "every-months", "months": 1},
+                {"rule": "yearly", "month": 1, "day": 9},
+                {"rule": "yearly", "month": 2, "day": 1},
+            ]
+        ),
+        "lookback_days": st.sampled_from([0, 0, 1, 10]),
+        "floor": st.sampled_from([None, "0.03"]),
+        "cap": st.sampled_from([None, "0.2"]),
+    }
+)
+
+
 @st.composite
 def contracts(draw: st.DrawFn) -> dict[str, Any]:
     """Terms of 1,000.00 over some weeks or months."""
@@ -82,13 +105,16 @@ def contracts(draw: st.DrawFn) -> dict[str, Any]:
     terms |= draw(st.sampled_from([{}, {}, {"schedule": "progressive"}]))
     if kind != "flat" and draw(st.booleans()):
         terms["recalculation"] = draw(recalculations)
+    if draw(st.integers(0, 2)) == 0:
+        terms["reference"] = draw(references)
     return terms
 
 
 ACTIONS = (
     *("pay", "pay", "pay", "pay-due", "pay-off", "disburse", "credit", "levy", "levy", "waive", "adjust"),
     *("charge-back", "refund", "move-due-date", "change-rate", "extend", "grant-grace", "re-age", "re-amortise"),
-    *("accelerate", "pause", "resume", "reverse", "undo", "undo", "charge-off", "write-off", "value", "value", "value"),
+    *("publish", "publish", "publish", "publish", "accelerate", "pause", "resume", "reverse", "undo", "undo"),
+    *("charge-off", "write-off", "value", "value", "value"),
 )
 
 
@@ -115,16 +141,21 @@ steps = st.integers(0, 14).flatmap(lambda count: st.lists(_step, min_size=count,
 class Life:
     """One loan and its books: what was told so far, and what stands of it."""
 
-    def __init__(self, terms: dict[str, Any], lent: str = "600.00") -> None:
+    def __init__(
+        self, terms: dict[str, Any], lent: str = "600.00", rates: Sequence[tuple[date, str]] = PUBLISHED
+    ) -> None:
         self.books = MemoryBooks(0, TOPICS)
         self.day = FIRST
         self.offset = 0
         self.facts: list[Fact] = []
         self.told: list[tuple[str, Any, date, str]] = []
         """Facts that stand: type, data, value date, event id."""
+        self.rates: dict[str, Published] = {}
         self.broken = False
         """The loan is parked."""
         self.take("ledger.BookOpened.v1", {"business_date": FIRST.isoformat()}, subject="book")
+        for since, rate in rates if "reference" in terms else ():
+            self.publish(INDEX, since, rate)
         self.tell("origination.LoanContracted.v1", {"borrower_id": "B1", "product": "p@1", "terms": terms}, FIRST)
         self.tell("origination.LoanDisbursed.v1", {"amount": lent, "currency": CODE}, FIRST)
 
@@ -157,7 +188,7 @@ class Life:
         """The facts as they would stand with this one too; None if it breaks a rule. Any other failure is one."""
         event = read_to_fold(self.record(kind, data, effective=effective))
         try:
-            if (fact := fact_of(event, effective.toordinal(), self.offset)) is None:
+            if (fact := fact_of(event, effective.toordinal(), self.offset, self.rates)) is None:
                 facts = without(self.facts, event)
             else:
                 facts = [*self.facts, fact]
@@ -185,6 +216,15 @@ class Life:
         """The ids of what stands of a kind."""
         return [event_id for told, _, _, event_id in self.told if kind in told]
 
+    def publish(self, index: str, since: date, rate: str) -> None:
+        """A reference rate has a value from a date on, which its loans take at their next reset."""
+        data = {"index": index, "from_date": since.isoformat(), "annual_rate": rate}
+        self.take("ledger.ReferenceRatePublished.v1", data, subject="book")
+        self.rates[index] = {**self.rates.get(index, {}), since: rate}
+        for n, fact in enumerate(self.facts):
+            if isinstance(fact, ContractFact) and (follows := fact.contract.terms.reference) is not None:
+                self.facts[n] = replace(fact, published=self.rates.get(follows.index, {}))
+
     def close(self) -> None:
         """A business date ends."""
         self.take("ledger.BusinessDateClosed.v1", {"business_date": self.day.isoformat()}, subject="book")
@@ -200,6 +240,9 @@ class Life:
         """A step; whether something happened."""
         for _ in range(step.gap):
             self.close()
+        if step.action == "publish":
+            self.publish(INDEX, self.day + timedelta(days=step.pick), f"0.{step.size:04d}")
+            return False
         day = max(FIRST, self.day - timedelta(days=step.late))
         found = happening(self, self.loan, step, day)
         return found is not None and self.tell(*found, day, insist=step.insist)

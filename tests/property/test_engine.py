@@ -73,6 +73,10 @@ def audited(life: Life) -> Books:
         suspense=[],
         dead_letters=[],
         conflicts=[],
+        reference_rates=[
+            {"rate_index": index, "from_date": since, "annual_rate": rate, "offset": offset}
+            for index, since, rate, offset in books.rates
+        ],
         outbox=[],
     )
     return Books(0, 1, tables)

@@ -100,6 +100,10 @@ def rows_of(made: Recomputed, log: Log, closing: int | None = None) -> dict[str,
             at | {"offset": offset, "event_id": uuid.UUID(event_id), "record": leaves[offset]}
             for offset, event_id in made.conflicts.items()
         ],
+        "reference_rate": [
+            at | {"offset": offset, "rate_index": index, "from_date": since, "annual_rate": rate}
+            for offset, (index, since, rate) in made.rates.items()
+        ],
         "outbox": [at | {"sequence": 5 + n, "messages": pack(share)} for n, share in enumerate(shares)],
         "closed_period": [at | {"period_end": end, "offset": offset} for end, offset in made.periods.items()],
     }  # fmt: skip

@@ -77,7 +77,7 @@ def test_a_loan_as_known_on_a_date_is_the_one_that_the_books_had_when_it_was_clo
     if found.broken:
         del closed[max(closed)]  # it is parked
     for day, had in closed.items():
-        facts = facts_at(rows, Dates(day, found.day))
+        facts = facts_at(rows, Dates(day, found.day), found.rates)
         known, _ = fold(had.number, LOAN, facts, before=had.folded_to or day.toordinal() + 1)
         known.accruing, known.folded_to = had.accruing, had.folded_to
         assert canonical_state(known) == canonical_state(had)
@@ -111,7 +111,7 @@ def test_postings_up_to_two_dates_are_the_journal_of_the_loan_folded_on_them(
         for loan, _, amount, value, at, _, debit, credit, currency, *_ in found.books.postings.values()
         if loan == number and at <= known and value <= effective
     )
-    facts = facts_at(rows, Dates(known, effective))
+    facts = facts_at(rows, Dates(known, effective), found.rates)
     _, journal = fold(number, LOAN, facts, before=effective.toordinal() + 1)
     if found.loan.refolds == NEVER:  # of one that re-folds, time is booked when it is next touched
         assert net(map(_sides, journal)) == booked

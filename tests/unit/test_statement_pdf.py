@@ -41,6 +41,7 @@ def document(instalments: int = 60, **changes: Any) -> dict[str, Any]:
     made = {
         "loan_id": "loan-1", "currency": "EUR", "parked": None, "borrower_id": "b-1", "product": "micro@1",
         "terms": TERMS, "status": "active", "charged_off_on": None, "principal_outstanding": "1200.00",
+        "reference_rate": None,
         "outstanding": "1254.49", "overpaid": "0.00", "instalments": rows, "disbursements": [],
         "transactions": [money | {"kind": "disbursement"}, money | {"kind": "fee-withheld", "balance": "-3.10"}],
         "charges": [charge], "balances": {"EUR": {"accounts": [side]}},
@@ -101,6 +102,19 @@ def test_a_loan_before_its_contract_and_a_parked_one_have_a_statement() -> None:
     parked = document(parked={"since": "2024-02-01"})
     assert "The loan is held since 2024-02-01" in pages(statement_pdf(parked))[0]
     assert "自 2024-02-01 起" in pages(statement_pdf(parked, language="zh-CN"))[0]
+
+
+def test_a_statement_tells_the_rate_in_force_and_how_it_came_about() -> None:
+    reset = {"date": "2024-01-01", "index_value": "0.0310", "annual_rate": "0.121"}
+    rate = {"index": "CN-LPR-1Y", "annual_rate": "0.121", "next_reset_on": "2025-01-01", "resets": [reset]}
+    found = " ".join(pages(statement_pdf(document(reference_rate=rate))))
+    for text in ("reference rate CN-LPR-1Y: 12.1 %", "next reset on 2025-01-01", "2024-01-01 0.0310 0.121"):
+        assert text in found
+    assert "利率重定价" in " ".join(pages(statement_pdf(document(reference_rate=rate), language="zh-CN")))
+    lines = list(statement_lines(document(reference_rate=rate)))
+    assert any("CN-LPR-1Y, now 12.1 % a year, reset next on 2025-01-01" in line for line in lines)
+    fixed = rate | {"annual_rate": None, "next_reset_on": None, "resets": []}
+    assert any("until another rate was agreed" in line for line in statement_lines(document(reference_rate=fixed)))
 
 
 @pytest.mark.parametrize("language", sorted(WORDS))

@@ -8,7 +8,7 @@ from shared.api import Body, Day
 from shared.events.envelope import Amount, BorrowerId, CurrencyCode, EventId, LoanId
 from shared.events.ledger import Reason
 from shared.events.origination import Contract, Security
-from shared.events.terms import Terms
+from shared.events.terms import RateIndex, SignedRate, Terms
 
 Product = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}@[0-9]{1,6}$")]
 Reference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/-]{1,64}$")]
@@ -19,6 +19,14 @@ class BookDate(Body):
     """The date to open the book on, or to close."""
 
     business_date: Day
+
+
+class NewRate(Body):
+    """The value of a reference rate from a date on."""
+
+    index: RateIndex
+    from_date: Day
+    annual_rate: SignedRate
 
 
 class LoanTerms(Terms):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import Path, Query
 from starlette.responses import JSONResponse
 
 from services.ledger import queries
@@ -11,6 +11,7 @@ from services.ledger.api.bodies import (
     NewDisbursement,
     NewLoan,
     NewPayment,
+    NewRate,
     NewRelease,
     NewRetry,
     NewReversal,
@@ -29,6 +30,7 @@ from services.ledger.commands import (
     ConcludeContract,
     Disburse,
     OpenBook,
+    PublishRate,
     ReceivePayment,
     ReleaseLoan,
     RetryDeadLetter,
@@ -37,8 +39,10 @@ from services.ledger.commands import (
 from shared.api import Route
 from shared.errors import Refusal
 from shared.events.envelope import EventId, new_event_id
+from shared.events.terms import RateIndex
 
 Payment = Annotated[EventId, Path()]
+Index = Annotated[RateIndex | None, Query(description="Only this reference rate, such as CN-LPR-1Y.")]
 
 
 class NotParked(Refusal):
@@ -73,6 +77,19 @@ async def open_book(call: Calling, body: BookDate) -> JSONResponse:
 async def close_date(call: Calling, body: BookDate) -> JSONResponse:
     """Close the open business date; the next calendar day opens."""
     return await record(call, CloseDate(body.business_date, new_event_id()), body, place="/v1/book")
+
+
+async def publish_rate(call: Calling, body: NewRate) -> JSONResponse:
+    """State the value of a reference rate from a date on."""
+    command = PublishRate(body.index, body.from_date, body.annual_rate, new_event_id())
+    return await record(call, command, body, place="/v1/reference-rates")
+
+
+async def reference_rates(call: Calling, index: Index = None, after: After = None) -> dict[str, Any]:
+    """What is published of reference rates."""
+    await wait_for(call.services, after)
+    async with call.services.ledger.acquire() as connection:
+        return {"rates": await queries.rates_view(connection, index)}
 
 
 async def contract_loan(call: Calling, body: NewLoan) -> JSONResponse:
@@ -215,6 +232,8 @@ ROUTES: tuple[Route, ...] = (
     ("GET", "/v1/book", book),
     ("POST", "/v1/book", open_book),
     ("POST", "/v1/book/closings", close_date),
+    ("GET", "/v1/reference-rates", reference_rates),
+    ("POST", "/v1/reference-rates", publish_rate),
     ("POST", "/v1/loans", contract_loan),
     ("POST", "/v1/loans/{loan_id}/disbursement", disburse),
     ("POST", "/v1/loans/{loan_id}/payments", receive_payment),

@@ -76,6 +76,8 @@ def _of_book(
             return _close_date(command, guards, stamp), everywhere
         case model.ClosePeriod():
             return close_period(command, guards, stamp), everywhere
+        case model.PublishRate():
+            return _publish_rate(command, guards, stamp), everywhere
         case model.RetryDeadLetter():
             return _retry(command, guards, partitions, stamp), (command.partition,)
         case _:
@@ -127,7 +129,13 @@ def evolve(command: Command, guards: Guards) -> None:
             guards.payments[command.payment_id] = (command.loan_id, True)
         case model.UndoEvent():
             undone(command, guards)
-        case model.ServiceLoan() | model.ValueLoan() | model.ReleaseLoan() | model.RetryDeadLetter():
+        case (
+            model.PublishRate()
+            | model.ServiceLoan()
+            | model.ValueLoan()
+            | model.ReleaseLoan()
+            | model.RetryDeadLetter()
+        ):
             pass
         case _:
             assert_never(command)
@@ -171,6 +179,15 @@ def _value(command: model.ValueLoan, guards: Guards, stamp: Stamp) -> Envelope:
     if on >= open_date:
         raise model.PeriodNotOver(f"{on} is not closed: the open date is {open_date}.", field="period")
     return stated(valuation.LoanValued, command.data, command, stamp, on)
+
+
+def _publish_rate(command: model.PublishRate, guards: Guards, stamp: Stamp) -> Envelope:
+    open_date = require_open(guards)
+    if command.from_date < open_date:
+        detail = f"{command.from_date} is before the open date {open_date}: state what is in force from {open_date} on."
+        raise model.RateBeforeOpenDate(detail, field="from_date")
+    data = ledger.PublishedRate(index=command.index, from_date=command.from_date, annual_rate=command.annual_rate)
+    return stated(ledger.ReferenceRatePublished, data, command, stamp)
 
 
 def _retry(command: model.RetryDeadLetter, guards: Guards, partitions: int, stamp: Stamp) -> Envelope:

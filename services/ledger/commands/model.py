@@ -28,6 +28,16 @@ class CloseDate:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishRate:
+    """State the value of a reference rate from `from_date` on, in force until another begins."""
+
+    index: str
+    from_date: date
+    annual_rate: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConcludeContract:
     """Agree a loan on its whole terms."""
 
@@ -172,7 +182,7 @@ class DeclineEntry:
     event_id: str
 
 
-BookCommand = OpenBook | CloseDate | ClosePeriod | RetryDeadLetter
+BookCommand = OpenBook | CloseDate | ClosePeriod | PublishRate | RetryDeadLetter
 EntryCommand = ProposeEntry | ApproveEntry | DeclineEntry
 LoanCommand = (
     ConcludeContract | Disburse | ReceivePayment | ReversePayment | ServiceLoan | UndoEvent | ValueLoan | ReleaseLoan
@@ -200,6 +210,12 @@ class DateNotOpen(Refusal):
 
 class PeriodNotOver(Refusal):
     """A period is valued and closed once its last date is closed."""
+
+    status = 409
+
+
+class RateBeforeOpenDate(Refusal):
+    """A reference rate must not begin before the open business date: loans were reset by what there was until then."""
 
     status = 409
 

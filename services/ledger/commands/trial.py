@@ -74,7 +74,7 @@ def try_out(loan_id: str, facts: Sequence[Fact], event: Any, *, effective: int, 
         if taken_back(event) is not None:
             then = without(facts, event)
         else:
-            fact = fact_of(event, effective, LAST)
+            fact = fact_of(event, effective, LAST, {})
             assert fact is not None, f"{event.type} is no fact of a loan"
             then = [*facts, fact]
         was = service(0, loan_id, facts, before=folded_to or before)

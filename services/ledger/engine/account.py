@@ -48,6 +48,17 @@ class LoanTax(msgspec.Struct, array_like=True):
     half_up: bool
 
 
+class Floating(msgspec.Struct, array_like=True):
+    """What a loan that follows a reference rate keeps of it."""
+
+    reference: str
+    """The terms' reference rate as JSON."""
+    annual_rate: str
+    """The rate in force."""
+    next_reset: int = 0
+    """The next reset date; 0: none comes."""
+
+
 class Loan(msgspec.Struct, array_like=True):
     """One loan. `number` is the offset of the first event that named it, unique in its partition.
 
@@ -111,10 +122,19 @@ class Loan(msgspec.Struct, array_like=True):
     accounting: int = 0
     """The accounting method of the terms; 0: accrual-periodic (see methods)."""
     tax: LoanTax | None = None
+    floating: Floating | None = None
+    """Of a loan that follows a reference rate."""
 
     def next_due(self) -> int | None:
         """The next instalment's due date that has not fallen due yet."""
         return self.due[self.fallen] if self.fallen < len(self.due) else None
+
+    def next_action(self) -> int | None:
+        """The next date whose closing touches the loan: an instalment falls due, or its rate is reset."""
+        due = self.due[self.fallen] if self.fallen < len(self.due) else None
+        if self.floating is None or not (reset := self.floating.next_reset):
+            return due
+        return reset if due is None else min(due, reset)
 
     def must_refold(self, day: int) -> bool:
         """Whether what happens on `day` depends on more than the account says: interest follows what is outstanding, or

@@ -95,6 +95,8 @@ def reschedule(s: Servicing, data: events.Reschedule, day: int) -> None:
             _check_instalment(s, change.due if isinstance(change, events.DueDateMoved) else change.from_due, on)
         s.changes.append((on, change))
         redraw(s, day)
+        if isinstance(change, events.RateChanged):
+            s.loan.floating = None
     if data.restructure:
         _watch(s.loan, day)
 

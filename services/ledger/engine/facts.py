@@ -8,6 +8,7 @@ import msgspec
 from shared.events import servicing
 from shared.events.origination import Contract
 from shared.events.valuation import Valuation
+from shared.schedules.resets import Published
 
 Happening = (
     servicing.Charge
@@ -29,10 +30,12 @@ Happening = (
 
 
 class ContractFact(msgspec.Struct, frozen=True):
-    """The terms as they were agreed."""
+    """The terms as they were agreed, and what was published of the rate that they follow, if they follow one: enough
+    for every reset up to the date that the loan is folded to."""
 
     event_id: str
     contract: Contract
+    published: Published = {}
 
 
 class DisbursementFact(msgspec.Struct, frozen=True):

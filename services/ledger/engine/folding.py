@@ -8,6 +8,7 @@ folded is backdated: the loan is folded anew and the difference of the two journ
 
 from collections.abc import Sequence
 
+from services.ledger.engine import resets
 from services.ledger.engine.account import CONTRACTED, UNKNOWN, Loan
 from services.ledger.engine.accounts import CASH, FROM_CASH, FROM_SUSPENSE, SUSPENSE
 from services.ledger.engine.claims import receive
@@ -47,8 +48,11 @@ def in_place(loan: Loan, fact: Fact) -> bool:
 
 
 def begins_in_place(loan: Loan) -> bool:
-    """Whether a disbursement is the loan's first, and nothing is withheld of it."""
-    return loan.status == UNKNOWN or (loan.status == CONTRACTED and not terms_of(loan).upfront_fees)
+    """Whether a disbursement is the loan's first, nothing is withheld of it, and no reset of the rate may follow it
+    already."""
+    if loan.status == CONTRACTED:
+        return loan.floating is None and not terms_of(loan).upfront_fees
+    return loan.status == UNKNOWN
 
 
 def apply(loan: Loan, fact: Fact, journal: Journal) -> None:
@@ -103,6 +107,8 @@ def service(number: int, loan_id: str, facts: Sequence[Fact], *, before: int) ->
         _fold_next(servicing, fact, before)
     servicing.pass_time(before)
     servicing.journal = in_books(servicing.loan, servicing.journal)
+    if servicing.loan.floating is not None:
+        servicing.loan.floating.next_reset = resets.coming(servicing)
     return servicing
 
 

@@ -80,6 +80,25 @@ class DisbursementLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ResetLine:
+    """A reset of the rate: the index's value, None where none was in force, and the rate from `on` on."""
+
+    on: date
+    index_value: str | None
+    annual_rate: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceLine:
+    """What follows from the terms' reference rate. `annual_rate`: the rate in force, None once another was agreed."""
+
+    index: str
+    annual_rate: str | None
+    next_reset_on: date | None
+    resets: tuple[ResetLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """A loan account as of the end of a date."""
 
@@ -94,3 +113,4 @@ class Statement:
     outstanding: int
     """Everything that is still to be paid, whenever it falls due."""
     overpaid: int
+    reference_rate: ReferenceLine | None = None

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, NEVER, UNKNOWN, WHEN_OVERDUE, Loan
+from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, NEVER, UNKNOWN, WHEN_OVERDUE, Floating, Loan
 from services.ledger.engine.accounts import CASH, LOANS_RECEIVABLE
 from services.ledger.engine.facts import DisbursementFact
 from services.ledger.engine.journal import Journal, JournalLine
@@ -67,6 +67,8 @@ def conclude(loan: Loan, contract: Contract) -> None:
     loan.terms = _remember(terms)
     loan.accounting = METHODS[terms.accounting]
     loan.tax = tax_of(terms)
+    if terms.reference is not None:
+        loan.floating = Floating(terms.reference.model_dump_json(), terms.annual_rate)
 
 
 def most_that_can_be_lent(terms: Terms, principal: int) -> int:

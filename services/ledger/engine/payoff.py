@@ -21,6 +21,8 @@ class Payoff:
     penalties: int
     credit: int
     """Money paid too much, which counts."""
+    annual_rate: str | None = None
+    """The rate in force of a loan that follows a reference rate."""
 
     @property
     def total(self) -> int:
@@ -40,7 +42,8 @@ def payoff(loan_id: str, facts: Sequence[Fact], *, on: int) -> Payoff:
     if loan.status != ACTIVE:
         raise InvariantBroken("a payoff of a loan that is not running")
     owed = _settling(loan_id, known, on) if loan.refolds == ALWAYS else [loan.unpaid_of(part) for part in range(4)]
-    return Payoff(date.fromordinal(on), owed[PRINCIPAL], owed[INTEREST], owed[FEE], owed[PENALTY], loan.overpaid)
+    rate = loan.floating.annual_rate if loan.floating is not None else None
+    return Payoff(date.fromordinal(on), owed[PRINCIPAL], owed[INTEREST], owed[FEE], owed[PENALTY], loan.overpaid, rate)
 
 
 def _settling(loan_id: str, facts: Sequence[Fact], on: int) -> list[int]:

@@ -8,7 +8,7 @@ applies them to the account in place, through the same functions.
 from datetime import date
 from fractions import Fraction
 
-from services.ledger.engine import changes, charges, endings, overdue
+from services.ledger.engine import changes, charges, endings, overdue, resets
 from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, INTEREST, UNKNOWN, WRITTEN_OFF, Loan
 from services.ledger.engine.accounts import (
     CASH,
@@ -34,6 +34,7 @@ from services.ledger.engine.facts import (
     ValuationFact,
 )
 from services.ledger.engine.journal import Journal, JournalLine, post
+from services.ledger.engine.lines import ResetLine
 from services.ledger.engine.methods import recognise
 from services.ledger.engine.opening import check_lent, conclude, disburse, in_minor_units, no_longer_waiting
 from services.ledger.engine.reuse import Move, count_goodwill, credit_principal
@@ -46,6 +47,7 @@ from shared.events.terms import Terms
 from shared.money import code_of
 from shared.schedules import PaidOut
 from shared.schedules.model import Dated
+from shared.schedules.resets import Published
 
 
 class Servicing:
@@ -85,6 +87,12 @@ class Servicing:
         """What goodwill credits have paid, by the account that was debited for it."""
         self.recognised = 0
         """Interest that is income already, under accrual-upfront accounting."""
+        self.published: Published = {}
+        """What was published of the reference rate."""
+        self.next_reset = 0
+        """The next reset date; 0: the loan follows no reference rate, or is not paid out."""
+        self.resets: list[ResetLine] = []
+        """The resets so far."""
 
     def fold(self, fact: Fact) -> None:
         """Fold the next fact. Raises InvariantBroken; the loan is then not to be used."""
@@ -93,7 +101,7 @@ class Servicing:
                 self._pay(fact)
             case ContractFact():
                 conclude(self.loan, fact.contract)
-                self.terms = fact.contract.terms
+                self.terms, self.published = fact.contract.terms, fact.published
             case DisbursementFact():
                 self._disburse(fact)
             case ServicingFact():
@@ -106,7 +114,16 @@ class Servicing:
             self.recognised = recognise(self.loan, self.recognised, fact.effective, self.journal)
 
     def pass_time(self, before: int) -> None:
-        """Let what is due before the ordinal `before` fall due, and interest follow what is overdue until then."""
+        """Let what is due before the ordinal `before` fall due, interest follow what is overdue until then, and the
+        rate be reset on the reset dates before it."""
+        while 0 < self.next_reset < before:
+            day = self.next_reset
+            self._pass_until(day)
+            resets.reset(self, day)
+            self.next_reset = resets.following(self.loan, day)
+        self._pass_until(before)
+
+    def _pass_until(self, before: int) -> None:
         loan = self.loan
         fall_due(loan, before, self.journal)
         if self.terms is not None and self.terms.penalty is not None and loan.status == ACTIVE:
@@ -158,6 +175,7 @@ class Servicing:
             self.recognised = sum(loan.asked[INTEREST]) if loan.accounting else 0
             self.rows.begin(loan)
             self.begun_by = fact.event_id
+            self.next_reset = resets.following(loan, day)
             self.paid_out.append(out)
             self.trail.disbursed(fact.event_id, day, fact.amount)
             charges.withhold(self, fact.amount, day, first=True)

@@ -6,7 +6,7 @@ from datetime import date
 from services.ledger.engine.account import FEE, INTEREST, PARTS, PENALTY, PRINCIPAL, SETTLED, STATUS
 from services.ledger.engine.facts import Fact
 from services.ledger.engine.folding import service
-from services.ledger.engine.lines import ChargeLine, InstalmentLine, Statement
+from services.ledger.engine.lines import ChargeLine, InstalmentLine, ReferenceLine, Statement
 from services.ledger.engine.rows import DOWN_PAYMENT, Row
 from services.ledger.engine.servicing import Servicing
 
@@ -30,6 +30,19 @@ def statement_of(servicing: Servicing) -> Statement:
         principal_outstanding=loan.principal_outstanding,
         outstanding=sum(loan.unpaid(k) for k in range(len(loan.due))),
         overpaid=loan.overpaid,
+        reference_rate=_reference_rate(servicing),
+    )
+
+
+def _reference_rate(servicing: Servicing) -> ReferenceLine | None:
+    terms, floating = servicing.terms, servicing.loan.floating
+    if terms is None or terms.reference is None:
+        return None
+    return ReferenceLine(
+        index=terms.reference.index,
+        annual_rate=floating.annual_rate if floating is not None else None,
+        next_reset_on=date.fromordinal(floating.next_reset) if floating is not None and floating.next_reset else None,
+        resets=tuple(servicing.resets),
     )
 
 

@@ -16,6 +16,7 @@ from services.ledger.queries.loans import (
 )
 from services.ledger.queries.periods import BooksBehind, BooksUnbalanced, closing_report, periods_view
 from services.ledger.queries.previews import preview
+from services.ledger.queries.rates import rates_in, rates_view
 from services.ledger.queries.reports import By, income_statement, movements, trial_balance
 from services.ledger.queries.schedules import schedule_of_terms
 from services.ledger.queries.snapshots import snapshot
@@ -59,6 +60,8 @@ __all__ = [
     "periods_view",
     "posting",
     "preview",
+    "rates_in",
+    "rates_view",
     "schedule_of_terms",
     "schedule_view",
     "snapshot",

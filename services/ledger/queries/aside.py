@@ -6,7 +6,7 @@ from typing import Any
 from services.ledger.queries.snapshots import snapshot
 from services.ledger.reading import read
 from shared.events.entries import PeriodClosed
-from shared.events.ledger import BookOpened, BusinessDateClosed
+from shared.events.ledger import BookOpened, BusinessDateClosed, ReferenceRatePublished
 from shared.merkle import record_of
 
 # Parked loans with how much is held behind each.
@@ -23,7 +23,7 @@ _DEAD = 'SELECT partition, "offset", reason, record, tried_at, settled_by FROM d
 # An event is in once it is accepted or held; a closing is written with its last loan.
 _ACCEPTED = "SELECT record FROM event WHERE event_id = $1"
 _HELD = "SELECT EXISTS (SELECT FROM parked_event WHERE event_id = $1)"
-_BROADCAST = (BookOpened, BusinessDateClosed, PeriodClosed)
+_BROADCAST = (BookOpened, BusinessDateClosed, PeriodClosed, ReferenceRatePublished)
 _PARTITIONS = "SELECT count(*) FROM position"
 
 

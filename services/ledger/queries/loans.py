@@ -19,6 +19,7 @@ from services.ledger.engine.account import (
 )
 from services.ledger.engine.folding import fold
 from services.ledger.queries.aside import parked_rows
+from services.ledger.queries.rates import rates_in
 from services.ledger.queries.snapshots import snapshot
 from services.ledger.queries.tallies import account_of
 from services.ledger.queries.two_dates import Dates, dates_within, facts_at, known_rows
@@ -123,7 +124,8 @@ async def see(
     if stored.state is None:
         return Seen(stored, Loan(-1, loan_id), dates)
     rows = await connection.fetch(HISTORY, stored.partition, stored.state.number)
-    loan, _ = fold(stored.state.number, loan_id, facts_at(rows, dates), before=told_before(stored, dates))
+    rates = await rates_in(connection, stored.partition)
+    loan, _ = fold(stored.state.number, loan_id, facts_at(rows, dates, rates), before=told_before(stored, dates))
     loan.as_of = last_known(stored, rows, dates)
     return Seen(stored, loan, dates)
 
@@ -198,6 +200,7 @@ def figures(loan: Loan, day: int) -> dict[str, Any]:
         "next_due_date": iso(loan.next_due()),
         "charged_off_on": iso(loan.charged_off or None),
         "overpaid": text(loan.overpaid),
+        **rate_of(loan),
         "in_suspense": text(loan.in_suspense()),
         **_valuation(loan.valued, text),
         "suspense": [
@@ -218,6 +221,13 @@ def _valuation(valued: Valued | None, text: Callable[[int], str]) -> dict[str, s
         "suspended_interest": text(valued.suspended_interest),
         "deferred_fees": text(valued.deferred_fees),
     }
+
+
+def rate_of(loan: Loan) -> dict[str, str | None]:
+    """The rate in force of a loan that follows a reference rate, and when it is reset next."""
+    if (floating := loan.floating) is None:
+        return {"annual_rate": None, "next_reset_on": None}
+    return {"annual_rate": floating.annual_rate, "next_reset_on": iso(floating.next_reset or None)}
 
 
 async def schedule_view(
@@ -246,7 +256,7 @@ async def schedule_view(
         }
         texts = {name: decimal_text(minor, code or "") for name, minor in amounts.items()}
         rows.append({"number": k + 1, "due_date": iso(due), **texts, "fallen_due": k < loan.fallen})
-    return {"loan_id": loan_id, "currency": code, "instalments": rows, "as_of": seen.as_of()}
+    return {"loan_id": loan_id, "currency": code, **rate_of(loan), "instalments": rows, "as_of": seen.as_of()}
 
 
 async def entries_view(connection: Any, loan_id: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.ledger.engine.delinquency import delinquency
 from services.ledger.engine.facts import ContractFact, Fact
-from services.ledger.engine.lines import InstalmentLine, Statement
+from services.ledger.engine.lines import InstalmentLine, ReferenceLine, Statement
 from services.ledger.engine.payoff import payoff
 from services.ledger.engine.statement import statement
 from services.ledger.queries.loans import (
@@ -19,6 +19,7 @@ from services.ledger.queries.loans import (
     last_known,
     told_before,
 )
+from services.ledger.queries.rates import rates_in
 from services.ledger.queries.snapshots import snapshot
 from services.ledger.queries.two_dates import Dates, dates_within, facts_at, facts_of_rows
 from shared.errors import InvariantBroken, Refusal
@@ -87,13 +88,14 @@ async def account(
         if stored is None:
             return None
         rows: Sequence[Any] = []
+        rates = await rates_in(connection, stored.partition)
         if stored.state is not None:
             rows = await connection.fetch(HISTORY, stored.partition, stored.state.number)
     if known is None and effective is None:
-        return Account(loan_id, stored, facts_of_rows(rows), None, stored.state.as_of if stored.state else -1)
+        return Account(loan_id, stored, facts_of_rows(rows, rates), None, stored.state.as_of if stored.state else -1)
     opened = date.fromordinal(stored.open_day) if stored.open_day else None
     dates = dates_within(opened, known, effective, field=field)
-    return Account(loan_id, stored, facts_at(rows, dates), dates, last_known(stored, rows, dates))
+    return Account(loan_id, stored, facts_at(rows, dates, rates), dates, last_known(stored, rows, dates))
 
 
 async def statement_view(
@@ -119,7 +121,8 @@ async def payoff_view(connection: Any, loan_id: str, *, on: date) -> dict[str, A
     except InvariantBroken:
         raise NoPayoff(f"Loan {loan_id} is not running on {on}.", field="on") from None
     amounts = {name: getattr(quote, name) for name in (*AMOUNTS, "credit", "total")}
-    return found.head() | {"on": on.isoformat()} | texts(amounts, found.currency) | {"valid_through": on.isoformat()}
+    head = found.head() | {"on": on.isoformat(), "annual_rate": quote.annual_rate}
+    return head | texts(amounts, found.currency) | {"valid_through": on.isoformat()}
 
 
 async def delinquency_view(
@@ -158,6 +161,7 @@ def statement_document(made: Statement, code: str | None) -> dict[str, Any]:
     return {
         "status": made.status,
         "charged_off_on": _iso(made.charged_off_on),
+        "reference_rate": None if made.reference_rate is None else _reference_document(made.reference_rate),
         **texts({name: getattr(made, name) for name in ("principal_outstanding", "outstanding", "overpaid")}, code),
         "instalments": [instalment_document(line, code) for line in made.instalments],
         "disbursements": [
@@ -173,6 +177,18 @@ def statement_document(made: Statement, code: str | None) -> dict[str, Any]:
             {"charge_id": line.event_id, "part": line.part, "name": line.name, "due_date": line.due.isoformat()}
             | texts({name: getattr(line, name) for name in ("amount", "paid", "waived", "outstanding")}, code)
             for line in made.charges
+        ],
+    }
+
+
+def _reference_document(rate: ReferenceLine) -> dict[str, Any]:
+    return {
+        "index": rate.index,
+        "annual_rate": rate.annual_rate,
+        "next_reset_on": _iso(rate.next_reset_on),
+        "resets": [
+            {"date": one.on.isoformat(), "index_value": one.index_value, "annual_rate": one.annual_rate}
+            for one in rate.resets
         ],
     }
 

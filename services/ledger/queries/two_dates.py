@@ -10,6 +10,7 @@ from services.ledger.engine.facts import ContractFact, Fact, PaymentFact
 from services.ledger.fact_reading import stored_facts
 from shared.errors import Refusal
 from shared.merkle import record_of
+from shared.schedules.resets import Rates
 
 
 class AsOfAhead(Refusal):
@@ -84,17 +85,18 @@ def known_rows(rows: Sequence[Any], dates: Dates) -> list[Any]:
     return [row for row in rows if row["booking_date"] <= dates.known]
 
 
-def facts_at(rows: Sequence[Any], dates: Dates) -> list[Fact]:
+def facts_at(rows: Sequence[Any], dates: Dates, rates: Rates) -> list[Fact]:
     """What stood on `known` of a loan's facts, given as all its rows of `event` in order, with value dates up to
-    `effective`. A contract of a later value date counts where more than payments depends on it."""
+    `effective`. A contract of a later value date counts where more than payments depends on it. `rates` may be those of
+    now: what was published later concerns later resets."""
     known = known_rows(rows, dates)
     value_dates = {str(row["event_id"]): row["effective_date"] for row in known}
-    facts = facts_of_rows(known)
+    facts = facts_of_rows(known, rates)
     counted = {fact.event_id for fact in facts if value_dates[fact.event_id] <= dates.effective}
     begun = any(fact.event_id in counted and not isinstance(fact, ContractFact | PaymentFact) for fact in facts)
     return [fact for fact in facts if fact.event_id in counted or (begun and isinstance(fact, ContractFact))]
 
 
-def facts_of_rows(rows: Sequence[Any]) -> list[Fact]:
-    """The facts of rows of `event`."""
-    return stored_facts((row["offset"], row["effective_date"], record_of(row["record"])) for row in rows)
+def facts_of_rows(rows: Sequence[Any], rates: Rates) -> list[Fact]:
+    """The facts of rows of `event`, of a partition that has these reference rates."""
+    return stored_facts(((row["offset"], row["effective_date"], record_of(row["record"])) for row in rows), rates)

@@ -1,18 +1,47 @@
-"""What a batch's transaction reads and writes of what is set aside: parked, dead, in conflict, in suspense."""
+"""What a batch's transaction reads and writes in the small tables: what is set aside (parked, dead, in conflict, in
+suspense), and published rates."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from services.ledger.book import Book, Rows
+from services.ledger.book import Book, RateRow, Rows
+from shared.schedules.resets import Published
 from shared.streams.unit import Held, Parked, Unit
+
+# Publications of one partition in the order in which they were accepted.
+RATES = """
+SELECT rate_index, from_date, annual_rate, "offset" FROM reference_rate WHERE partition = $1 ORDER BY "offset"
+"""
+
+
+def rates_of(rows: Iterable[RateRow]) -> dict[str, Published]:
+    """What rows in order of offset say of reference rates, by index."""
+    found: dict[str, dict[date, str]] = {}
+    for index, since, rate, _ in rows:
+        found.setdefault(index, {})[since] = rate
+    return dict(found)
 
 
 class SetAside:
-    """The statements about what one partition has set aside."""
+    """The statements about the small tables of one partition."""
 
     def __init__(self, connection: Any, partition: int) -> None:
         self.connection = connection
         self.partition = partition
+
+    async def rates(self) -> dict[str, Published]:
+        """All that was published of reference rates."""
+        rows = await self.connection.fetch(RATES, self.partition)
+        return rates_of((r["rate_index"], r["from_date"], r["annual_rate"], r["offset"]) for r in rows)
+
+    async def write_rates(self, rows: Rows) -> None:
+        """New publications."""
+        await self.connection.executemany(
+            'INSERT INTO reference_rate (partition, "offset", rate_index, from_date, annual_rate)'
+            " VALUES ($1, $2, $3, $4, $5)",
+            [(self.partition, offset, index, since, rate) for index, since, rate, offset in rows.rates],
+        )
 
     async def parked(self) -> list[Parked]:
         """Parked loans."""

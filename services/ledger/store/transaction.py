@@ -78,7 +78,7 @@ class LedgerTransaction(SetAside):
         return last + timedelta(days=1) if last else date.min
 
     async def due(self, through: int, day: int, after: int, limit: int) -> list[Loan]:
-        """Loans with something due after the ordinal `through` up to `day`, numbers above `after`, in order."""
+        """Loans whose next action comes after the ordinal `through` up to `day`, numbers above `after`, in order."""
         rows = await self.connection.fetch(
             f"SELECT state FROM loan_p{self.partition:d} WHERE next_action > $1 AND next_action <= $2 AND loan > $3"
             " ORDER BY loan LIMIT $4",
@@ -116,6 +116,8 @@ class LedgerTransaction(SetAside):
                 'INSERT INTO closed_period (partition, period_end, "offset") VALUES ($1, $2, $3)',
                 [(self.partition, end, offset) for end, offset in rows.periods],
             )
+        if rows.rates:
+            await self.write_rates(rows)
         if rows.suspense:
             await self.write_suspense(rows, book)
         if unit.parked or unit.unparked or unit.held or unit.released:
@@ -143,11 +145,10 @@ class LedgerTransaction(SetAside):
     async def _write_states(self, rows: Rows, book: Book) -> None:
         """Upsert of the changed loans and groups, sorted by number."""
         partition = self.partition
-        states: list[tuple[int, str, date | None, int, bytes]] = []
-        for loan in rows.loans.values():
-            due = loan.next_due()
-            action = None if due is None else date.fromordinal(due)
-            states.append((loan.number, loan.loan_id, action, loan.as_of, encode_loan(loan)))
+        states: list[tuple[int, str, date | None, int, bytes]] = [
+            (loan.number, loan.loan_id, date_of(loan.next_action()), loan.as_of, encode_loan(loan))
+            for loan in rows.loans.values()
+        ]
         for number in rows.groups:
             group = book.groups[number]
             name = group_id(partition, group, code_of(group.currency))

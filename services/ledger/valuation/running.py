@@ -18,6 +18,7 @@ from services.ledger.commands.model import BookNotOpen, PeriodIsClosed, PeriodNo
 from services.ledger.commands.recorder import Recorded
 from services.ledger.engine.account import CONTRACTED, SETTLED, WRITTEN_OFF, Loan, Valued, decode_loan
 from services.ledger.fact_reading import stored_facts
+from services.ledger.queries.rates import rates_in
 from services.ledger.queries.snapshots import snapshot
 from services.ledger.valuation.measuring import measure
 from services.ledger.valuation.policy import PolicyRow
@@ -27,6 +28,7 @@ from shared.events.envelope import derived_event_id
 from shared.events.valuation import Valuation
 from shared.merkle import record_of
 from shared.money import minor_units
+from shared.schedules.resets import Rates
 
 LOANS_AT_ONCE = 200
 """Loans of which the histories are read, and the events recorded, in one transaction each: a book locked for it waits
@@ -42,10 +44,11 @@ Record = Callable[[Sequence[ValueLoan]], Awaitable[Sequence[Recorded]]]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A loan as it is stored, with its events in order of arrival."""
+    """A loan as it is stored, with its events in order of arrival, and the reference rates that were published."""
 
     loan: Loan
     events: Sequence[Any]
+    rates: Rates
 
 
 _OPEN = "SELECT CASE WHEN count(*) = count(open_date) THEN min(open_date) END FROM position"
@@ -103,7 +106,8 @@ async def _read(books: Books, partition: int, after: int, end: date) -> tuple[in
         events: dict[int, list[Any]] = {loan.number: [] for loan in loans}
         for row in await connection.fetch(_EVENTS, partition, list(events)):
             events[row["loan"]].append(row)
-    return rows[-1]["loan"], [Stored(loan, events[loan.number]) for loan in loans]
+        rates = await rates_in(connection, partition)
+    return rows[-1]["loan"], [Stored(loan, events[loan.number], rates) for loan in loans]
 
 
 def may_run(loan: Loan, end: int) -> bool:
@@ -124,7 +128,8 @@ def _valued(stored: Stored, end: date, policy: PolicyRow, parked: frozenset[str]
     if loan_id in parked:
         return Outcome(loan_id, reason="the loan is parked: its books are not complete")
     rows = stored.events
-    facts = stored_facts((row["offset"], row["effective_date"], record_of(row["record"])) for row in rows)
+    found = ((row["offset"], row["effective_date"], record_of(row["record"])) for row in rows)
+    facts = stored_facts(found, stored.rates)
     try:
         loan, now = measure(loan_id, facts, end.toordinal(), policy)
     except (InvariantBroken, Refusal) as broken:

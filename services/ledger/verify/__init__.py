@@ -35,6 +35,7 @@ CHECKS: dict[str, Check] = {
     "postings": of_books.postings_have_causes,
     "loan-columns": of_books.columns_are_the_states,
     "suspense-rows": of_books.suspense_is_what_waits,
+    "reference-rates": of_books.rates_are_published,
     "parked": of_books.parked_are_held,
     "principal": of_balances.principal_is_its_postings,
     "interest-due": of_balances.interest_is_its_postings,
@@ -58,6 +59,7 @@ CHECKS: dict[str, Check] = {
     "replayed-loans": of_replay.loans_are_replayed,
     "replayed-periods": of_replay.periods_are_replayed,
     "replayed-asides": of_replay.asides_are_replayed,
+    "replayed-rates": of_replay.rates_are_replayed,
     "replayed-outbox": of_replay.outbox_is_replayed,
 }
 """By the name under which `lendlog verify` reports."""

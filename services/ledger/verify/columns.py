@@ -138,6 +138,16 @@ TABLES: Mapping[str, Table] = {
     "conflict": Table(
         (_PARTITION, _OFFSET, Column("event_id", "uuid"), Column("record", "bytes")), ("partition", "offset")
     ),
+    "reference_rate": Table(
+        (
+            _PARTITION,
+            _OFFSET,
+            Column("rate_index", "text"),
+            Column("from_date", "date"),
+            Column("annual_rate", "text"),
+        ),
+        ("partition", "offset"),
+    ),
     "outbox": Table((_PARTITION, Column("sequence", "big"), Column("messages", "bytes")), ("partition", "sequence")),
     "closed_period": Table((_PARTITION, _OFFSET, Column("period_end", "date")), ("partition", "offset")),
 }

@@ -18,6 +18,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "suspense": ("partition", "loan", "offset"),
     "dead_letter": ("partition", "offset"),
     "conflict": ("partition", "offset"),
+    "reference_rate": ("partition", "offset"),
     "outbox": ("partition", "sequence"),
     "closed_period": ("partition", "offset"),
 }

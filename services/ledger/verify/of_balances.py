@@ -204,7 +204,8 @@ def loans_are_folds(books: Books) -> Iterator[Finding]:
     for loan in books.loans:
         events = books.events_by_loan.get(loan.number, [])
         try:
-            facts = stored_facts((event.offset, event.effective, record_of(event.record)) for event in events)
+            stored = ((event.offset, event.effective, record_of(event.record)) for event in events)
+            facts = stored_facts(stored, books.rates)
             folded, journal = fold(loan.number, loan.loan_id, facts, before=loan.folded_to or books.horizon(loan))
         except (InvariantBroken, NotUnderstood, Unreadable) as broken:
             yield Finding("loan", books.of(loan.loan_id), f"its stored facts can't be folded: {broken}")

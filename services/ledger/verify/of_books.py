@@ -9,7 +9,7 @@ from services.ledger.engine.accounts import NAMES
 from services.ledger.reading import read
 from services.ledger.verify.rows import Books, Event, Finding, LoanRow
 from shared.errors import Refusal
-from shared.events.ledger import BookOpened
+from shared.events.ledger import BookOpened, ReferenceRatePublished
 from shared.merkle import record_of
 from shared.money import code_of
 from shared.partitioner import partition_for
@@ -101,8 +101,7 @@ def columns_are_the_states(books: Books) -> Iterator[Finding]:
             case None:
                 yield Finding("loan", key, "state can't be decoded", "state")
             case Loan() as loan:
-                due = loan.next_due()
-                said = (loan.number, loan.loan_id, due, loan.as_of)
+                said = (loan.number, loan.loan_id, loan.next_action(), loan.as_of)
                 has = (row.number, row.loan_id, row.next_action and row.next_action.toordinal(), row.as_of)
                 if said != has:
                     names = ("loan", "loan_id", "next_action", "as_of")
@@ -157,6 +156,26 @@ def parked_are_held(books: Books) -> Iterator[Finding]:
         last = max((event.offset for event in books.events_by_loan.get(loan.number, ())), default=-1)
         if last > stopped["first_offset"]:
             yield Finding("event", books.at(last), f"accepted, though loan {loan.loan_id} is parked")
+
+
+def rates_are_published(books: Books) -> Iterator[Finding]:
+    """Each accepted publication of a reference rate has its row, which says what it says; no other row is there."""
+    rows = {row["offset"]: row for row in books.tables.reference_rates if row["offset"] >= books.start}
+    for event in books.sound_events:
+        if event.loan is not None or event.offset < books.start or b"ReferenceRatePublished" not in event.record:
+            continue
+        published = read(record_of(event.record))
+        if not isinstance(published, ReferenceRatePublished):
+            continue
+        row, data = rows.pop(event.offset, None), published.data
+        said = {"rate_index": data.index, "from_date": data.from_date, "annual_rate": data.annual_rate}
+        if row is None:
+            yield Finding("reference_rate", books.at(event.offset), "the row is missing")
+        elif (column := next((name for name in said if row[name] != said[name]), None)) is not None:
+            problem = f"{column} is {row[column]}, the event says {said[column]}"
+            yield Finding("reference_rate", books.at(event.offset), problem, column)
+    for offset in rows:
+        yield Finding("reference_rate", books.at(offset), "no event published it")
 
 
 def partitions_are_whole(books: Books) -> Iterator[Finding]:

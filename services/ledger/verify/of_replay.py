@@ -53,6 +53,11 @@ def asides_are_replayed(books: Books) -> Iterator[Finding]:
         yield from _of(books, table)
 
 
+def rates_are_replayed(books: Books) -> Iterator[Finding]:
+    """What was published of reference rates."""
+    yield from _of(books, "reference_rate")
+
+
 def outbox_is_replayed(books: Books) -> Iterator[Finding]:
     """What waits for the broker is the end of what the fold derives, in rows as they are packed."""
     said: list[tuple[int, list[Message]]] = []
@@ -181,6 +186,9 @@ def _sides(books: Books, replayed: Recomputed) -> Iterator[tuple[str, Sides]]:
     }
     yield "suspense", (waiting, wanted, ("loan", "offset"), ("event_id", "amount", "currency"))
     yield "dead_letter", (*_dead(books, replayed), ("offset",), ("reason", "tried_at", "settled_by"))
+    published = {(row["offset"],): tuple(row[name] for name in _RATE) for row in tables.reference_rates}
+    wanted = {(offset,): row for offset, row in replayed.rates.items()}
+    yield "reference_rate", (published, wanted, ("offset",), _RATE)
     conflicts = {(row["offset"],): (str(row["event_id"]),) for row in tables.conflicts}
     wanted = {(offset,): (event_id,) for offset, event_id in replayed.conflicts.items()}
     yield "conflict", (conflicts, wanted, ("offset",), ("event_id",))
@@ -190,6 +198,7 @@ def _sides(books: Books, replayed: Recomputed) -> Iterator[tuple[str, Sides]]:
 
 
 _POSTING = ("debit", "credit", "amount", "currency", "effective_date", "booking_date", "open_from")
+_RATE = ("rate_index", "from_date", "annual_rate")
 _POSITION = ("next_offset", "resume_loan", "open_date", "events", "duplicates")
 
 

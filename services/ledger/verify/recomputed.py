@@ -72,6 +72,8 @@ class Recomputed:
     conflicts: dict[int, str] = field(default_factory=dict)
     periods: dict[date, int] = field(default_factory=dict)
     """last date → offset of its close."""
+    rates: dict[int, tuple[str, date, str]] = field(default_factory=dict)
+    """offset → (index, date from which it is in force, annual rate)."""
     accepted: int = 0
     duplicates: int = 0
     resume: int | None = None
@@ -102,7 +104,7 @@ class Recomputed:
         """Take in a closing as far as it got: up to the loan of this number."""
         host, day = self._host, self._host.open_day or 0
         host.closing_chunk = sum(
-            one.number <= loan and (due := one.next_due()) is not None and due <= day
+            one.number <= loan and (action := one.next_action()) is not None and action <= day
             for one in host.book.loans.values()
             if one.loan_id not in host.intake.parked
         )
@@ -144,13 +146,13 @@ class Recomputed:
         ]
 
     async def due(self, through: int, day: int, after: int, limit: int) -> list[Loan]:
-        """Loans with something due after the ordinal `through` up to `day`, numbers above `after`, in order."""
+        """Loans whose next action comes after the ordinal `through` up to `day`, numbers above `after`, in order."""
         loans = self._host.book.loans
         found: dict[int, Loan] = {}
         for key in [key for key in self._due if key <= day]:
             for loan_id in list(self._due[key]):
                 loan = loans[loan_id]
-                if loan.next_due() != key:
+                if loan.next_action() != key:
                     self._due[key].discard(loan_id)
                 elif key > through and loan.number > after:
                     found[loan.number] = loan
@@ -184,15 +186,17 @@ class Recomputed:
         for loan, offset, amount, effective, booked, n, debit, credit, currency, _partition, since in rows.postings:
             self.postings[loan, offset, n] = (debit, credit, amount, currency, effective, booked, since)
         self.periods.update(rows.periods)
+        for index, since, rate, offset in rows.rates:
+            self.rates[offset] = (index, since, rate)
         self._write_states(rows, book)
         self._write_aside(unit)
 
     def _write_states(self, rows: Rows, book: Book) -> None:
         for loan in rows.loans.values():
-            due = loan.next_due()
-            self.states[loan.number] = (loan.loan_id, date_of(due), loan.as_of, encode_loan(loan))
-            if due is not None:
-                self._due[due].add(loan.loan_id)
+            action = loan.next_action()
+            self.states[loan.number] = (loan.loan_id, date_of(action), loan.as_of, encode_loan(loan))
+            if action is not None:
+                self._due[action].add(loan.loan_id)
         for number in rows.groups:
             group = book.groups[number]
             name = group_id(self.partition, group, code_of(group.currency))

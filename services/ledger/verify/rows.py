@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 from services.ledger.engine.account import AccrualGroup, Loan
+from services.ledger.store.set_aside import rates_of
+from shared.schedules.resets import Rates
 from shared.streams.ports import Record
 
 
@@ -113,6 +115,7 @@ class Tables:
     suspense: list[Any]
     dead_letters: list[Any]
     conflicts: list[Any]
+    reference_rates: list[Any]
     outbox: list[Any]
     periods: list[Any] = field(default_factory=list)
 
@@ -182,6 +185,14 @@ class Books:
         for posting in self.tables.postings:
             found[posting.loan].append(posting)
         return found
+
+    @cached_property
+    def rates(self) -> Rates:
+        """What was published of reference rates."""
+        return rates_of(
+            (row["rate_index"], row["from_date"], row["annual_rate"], row["offset"])
+            for row in self.tables.reference_rates
+        )
 
     @cached_property
     def loans(self) -> list[Loan]:

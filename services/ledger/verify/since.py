@@ -89,6 +89,7 @@ class _Reader:
             suspense=[row for row in rows["suspense"] if row["loan"] in touched],
             dead_letters=list(rows["dead_letter"]),
             conflicts=list(rows["conflict"]),
+            reference_rates=list(rows["reference_rate"]),
             outbox=list(rows["outbox"]),
             periods=list(rows["closed_period"]),
         )

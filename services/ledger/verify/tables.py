@@ -22,6 +22,8 @@ SMALL = (
     "conflict",
     "outbox",
     "closed_period",
+    "reference_rate",
+    "outbox",
 )
 
 _QUERIES = {
@@ -37,6 +39,7 @@ _QUERIES = {
     "suspense": 'SELECT * FROM suspense WHERE partition = $1 ORDER BY loan, "offset"',
     "dead_letter": 'SELECT * FROM dead_letter WHERE partition = $1 ORDER BY "offset"',
     "conflict": 'SELECT * FROM conflict WHERE partition = $1 ORDER BY "offset"',
+    "reference_rate": 'SELECT * FROM reference_rate WHERE partition = $1 ORDER BY "offset"',
     "outbox": "SELECT * FROM outbox WHERE partition = $1 ORDER BY sequence",
     "closed_period": 'SELECT * FROM closed_period WHERE partition = $1 ORDER BY "offset"',
 }
@@ -51,6 +54,7 @@ _FIELDS = {
     "suspense": "suspense",
     "dead_letter": "dead_letters",
     "conflict": "conflicts",
+    "reference_rate": "reference_rates",
     "outbox": "outbox",
     "closed_period": "periods",
 }

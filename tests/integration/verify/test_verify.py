@@ -22,7 +22,8 @@ pytestmark = pytest.mark.servers
 
 
 async def test_honest_books_pass_every_check(books: Audited, connection: asyncpg.Connection) -> None:
-    for table in ("suspense", "parked_loan", "parked_event", "dead_letter", "conflict", "outbox", "event", "posting"):
+    asides = ("suspense", "parked_loan", "parked_event", "dead_letter", "conflict")
+    for table in (*asides, "reference_rate", "outbox", "event", "posting"):
         assert await connection.fetchval(f"SELECT count(*) FROM {table}"), f"the history has no {table}"
     assert await connection.fetchval("SELECT sum(duplicates) FROM position")
     audit = await verify(connection, books.read)
@@ -46,6 +47,7 @@ KEYS = {
     "suspense": ("partition", "loan", "offset"),
     "dead_letter": ("partition", "offset"),
     "conflict": ("partition", "offset"),
+    "reference_rate": ("partition", "offset"),
     "outbox": ("partition", "sequence"),
     "closed_period": ("partition", "offset"),
 }
@@ -135,6 +137,9 @@ LIES = (
     Lie("suspense-rows", "suspense", "amount = amount + 1"),
     Lie("suspense-rows", "suspense", "DELETE"),
     Lie("suspense-rows", "suspense", NEW_SUSPENSE),
+    Lie("reference-rates", "reference_rate", "annual_rate = '0.5'", also="folds"),
+    Lie("reference-rates", "reference_rate", "DELETE", also="folds"),
+    Lie("replayed-rates", "reference_rate", "from_date = from_date + 1", also="reference-rates folds"),
     Lie("parked", "parked_loan", "first_offset = first_offset + 1"),
     Lie("parked", "parked_event", "loan_id = 'Z'"),
     Lie("income", "posting", "credit = 4110", "loan >= 0 AND credit = 1210", also=f"folds {BALANCES}"),

@@ -235,3 +235,15 @@ def test_a_loans_guarding_state_survives_its_json(state: NotContracted | Contrac
 def test_a_loan_that_was_paid_out_whole_is_read_as_it_was_kept_then() -> None:
     kept = {"borrower_id": "b-1", "terms": terms().model_dump(mode="json"), "disbursed": "2024-01-31"}
     assert loan_from_json(kept) == Disbursed("b-1", terms(), (MoneyOut("", OPEN, 120_000),))
+
+
+def test_a_reference_rate_goes_to_every_partition_and_begins_no_earlier_than_the_open_date() -> None:
+    given = ("CN-LPR-1Y", OPEN, "0.0300")
+    event, partitions = decide(model.PublishRate(*given, new_event_id()), Guards(OPEN), partitions=3, stamp=STAMP)
+    assert (event.subject, partitions) == ("book", (0, 1, 2))
+    early = model.PublishRate("CN-LPR-1Y", OPEN - timedelta(days=1), "0.0300", new_event_id())
+    with pytest.raises(model.RateBeforeOpenDate) as refused:
+        decide(early, Guards(OPEN), partitions=3, stamp=STAMP)
+    assert refused.value.field == "from_date"
+    with pytest.raises(model.BookNotOpen):
+        decide(early, Guards(), partitions=3, stamp=STAMP)

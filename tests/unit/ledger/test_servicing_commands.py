@@ -63,7 +63,7 @@ class Books:
     @property
     def facts(self) -> list[Fact]:
         dated = [(n, (event.effectivedate or OPEN).toordinal(), event) for n, event in enumerate(self.events)]
-        return facts_of(dated)
+        return facts_of(dated, {})
 
     def preview(self, command: model.LoanCommand) -> dict[str, Any]:
         event = self.event(command)

@@ -63,7 +63,7 @@ class Log:
         return str(event["id"])
 
     def kinds(self, known: date, effective: date) -> list[type[Fact]]:
-        return [type(fact) for fact in facts_at(self.rows, Dates(known, effective))]
+        return [type(fact) for fact in facts_at(self.rows, Dates(known, effective), {})]
 
 
 def test_a_fact_counts_from_its_booking_on_and_until_it_is_taken_back() -> None:

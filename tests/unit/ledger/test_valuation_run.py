@@ -33,7 +33,7 @@ def stored(life: Life) -> Stored:
         for offset, number, effective, record in life.books.events.values()
         if number == loan.number
     ]
-    return Stored(loan, sorted(rows, key=lambda row: row["offset"]))
+    return Stored(loan, sorted(rows, key=lambda row: row["offset"]), {})
 
 
 def run(life: Life, parked: frozenset[str] = frozenset()) -> Outcome:

@@ -58,6 +58,16 @@ def test_the_terms_have_what_the_product_says_and_in_a_currency_what_it_says_the
     assert (before.penalty, before.upfront_fees) == (None, ())
 
 
+def test_a_product_may_let_its_loans_follow_a_reference_rate() -> None:
+    reference = "{index: CN-LPR-1Y, spread: '0.0900', resets: {rule: yearly, month: 1, day: 1}, cap: '0.24'}"
+    text = HARVEST.replace('materiality: "20"', f'materiality: "20", servicing: {{reference: {reference}}}')
+    product = parse(text, Product, where="harvest.yaml")
+    terms = terms_of(product, request(amount="50000"), amount="50000", annual_rate="0.12")
+    assert terms.annual_rate == "0.12"
+    assert terms.reference is not None
+    assert (terms.reference.index, terms.reference.spread, terms.reference.cap) == ("CN-LPR-1Y", "0.0900", "0.24")
+
+
 def test_a_currency_says_it_in_place_of_the_product() -> None:
     text = HARVEST.replace('materiality: "20"', 'materiality: "20", servicing: {month_end: clamp, penalty: null}')
     product = parse(text, Product, where="harvest.yaml")
