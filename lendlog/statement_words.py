@@ -127,6 +127,10 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "credit-loss": "信用损失",
         "fraud-loss": "欺诈损失",
         "losses-written-off": "核销损失",
+        "loan-loss-allowance": "贷款损失准备",
+        "provision-expense": "贷款减值损失",
+        "interest-in-suspense": "挂账利息",
+        "deferred-fee-income": "递延手续费收入",
         "parked": "该贷款自 {since} 起暂停处理，此后的入账未列入本单。",
     },
 }

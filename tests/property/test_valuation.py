@@ -52,7 +52,7 @@ def value(life: Life, name: str) -> Valuation | None:
     return found
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(contracts(), steps, names)
 def test_after_a_valuation_the_balances_are_what_it_says_whatever_came_before(
     terms: dict[str, Any], todo: list[Step], name: str
@@ -71,7 +71,7 @@ def test_after_a_valuation_the_balances_are_what_it_says_whatever_came_before(
             assert not any(balances(life)[account] for account in ALL_THREE)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(contracts(), st.integers(1, 40), st.integers(1, 30), names)
 def test_over_a_life_that_ends_paid_all_that_was_set_aside_and_deferred_is_income_again(
     terms: dict[str, Any], gap: int, late: int, name: str
@@ -95,7 +95,7 @@ def test_over_a_life_that_ends_paid_all_that_was_set_aside_and_deferred_is_incom
     assert (found[FEE_INCOME], found[PROVISION_EXPENSE], found[INTEREST_INCOME]) == (fees, 0, 0)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(contracts(), steps, names)
 def test_figures_are_within_what_is_owed(terms: dict[str, Any], todo: list[Step], name: str) -> None:
     for life in lived(terms | {"upfront_fees": [{"name": "fee", "share": "0.05"}]}, todo):

@@ -1,6 +1,7 @@
 """The original effective interest rate of a loan, and what its upfront fees have not earned yet by it.
 
-A loan's plan is what its terms made of the money paid out, without anything that was agreed or paid since. Discounted
+A loan's plan is what its terms made of the money paid out, without anything that was agreed or paid since (unless money
+was paid out that the terms alone have no instalments for). Discounted
 at the plan's own yield its payments are worth the money paid out; at the effective rate (IFRS 9, appendix A: fees that
 are an integral part of it included) they are worth the money less the fees. On any later day the two values differ by
 the fees that are not earned yet (B5.4.1): all of them on the first day, nothing after the last payment. Where less of
@@ -14,6 +15,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from services.ledger.engine.servicing import Servicing
+from shared.errors import Refusal
 from shared.money import Rounding, divide
 from shared.schedules import schedule
 from shared.time_value import EXACT, NoRate
@@ -49,11 +51,13 @@ class Plan:
 
 
 def plan_of(servicing: Servicing, fees: Sequence[Flow]) -> Plan:
-    """The plan of a loan that was paid out; `fees` are (ordinal, minor units) withheld. Raises NoRate, and what an
-    unschedulable loan raises."""
+    """The plan of a loan that was paid out; `fees` are (ordinal, minor units) withheld. Raises NoRate."""
     assert servicing.terms is not None
     start = servicing.loan.start
-    instalments = schedule(servicing.terms, servicing.paid_out).instalments
+    try:
+        instalments = schedule(servicing.terms, servicing.paid_out).instalments
+    except Refusal:
+        instalments = schedule(servicing.terms, servicing.paid_out, servicing.changes).instalments
     payments = tuple((one.due.toordinal() - start, one.principal, one.total) for one in instalments)
     out = [(one.on.toordinal() - start, -one.amount) for one in servicing.paid_out]
     flows = [*out, *((day, total) for day, _, total in payments)]

@@ -14,7 +14,7 @@ from services.ledger.valuation.effective_interest import deferred_fees, force_of
 from services.ledger.valuation.measuring import measure
 from services.ledger.valuation.policy import PolicyRow, UnknownValuationPolicy, policies, policy_on
 from shared.events.origination import Contract
-from shared.events.servicing import ChargeOff, Reschedule, TermExtended
+from shared.events.servicing import ChargeOff, DueDateMoved, Reschedule, TermExtended
 from shared.events.terms import Terms
 from shared.events.valuation import Valuation
 from shared.money import currency
@@ -197,3 +197,17 @@ def test_a_policy_is_whole_or_refused() -> None:
     del matrix["provisioning"]["rates"]["loss"]
     with pytest.raises(ValidationError, match="each class"):
         PolicyRow.model_validate(matrix)
+
+
+def test_a_tranche_after_the_last_date_of_the_terms_is_planned_by_the_dates_agreed_since() -> None:
+    fee = [{"name": "origination", "share": "0.02"}]
+    moved = Reschedule(changes=(DueDateMoved(due=date(2025, 3, 1), to=date(2025, 6, 1)),), reason="asked for")
+    facts = loan(instalments=2, upfront_fees=fee)
+    facts[1] = DisbursementFact("d", START.toordinal(), 600_00, USD)
+    facts += [
+        ServicingFact("r", date(2025, 2, 10).toordinal(), moved),
+        DisbursementFact("e", date(2025, 4, 1).toordinal(), 600_00, USD),
+    ]
+    found = valued(facts, date(2025, 4, 30), FIVE)
+    assert found.inputs.upfront_fees == "24.00"
+    assert Decimal(0) < Decimal(found.deferred_fees) < Decimal("24.00")
