@@ -17,7 +17,7 @@ GENERAL_LEDGER = "general-ledger"
 LINES_MAX = 200
 Person = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 """Who acted: the name of a token. No personal data."""
-AccountName = Annotated[str, StringConstraints(pattern=r"^[a-z]+(-[a-z]+){0,5}$", max_length=60)]
+AccountName = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,20}(-[a-z]{1,20}){0,2}$")]
 """As the chart of accounts has it."""
 Voucher = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/-]{1,64}$")]
 
