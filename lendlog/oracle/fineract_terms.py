@@ -58,7 +58,7 @@ _WITHOUT_EFFECT = frozenset(
     {
         "rate_per", "rate_pct",  # what `annual_rate_pct` was quoted as
         "term", "term_unit",  # number and frequency of repayments again
-        "accounting", "overdue_days_for_npa",  # of journals, which are not compared
+        "accounting", "overdue_days_for_npa",  # all cases whose journals are shown accrue periodically
         "multi_disburse", "max_tranches",  # any number of disbursements is ours
         "partial_period_interest",  # all disbursements of the cases with whole periods are on a period's first day
         "principal_threshold_last_installment_pct",  # only asked where instalments are added or dropped
