@@ -31,6 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trial-balance": ("lendlog.trial_balance_command", "Show debits and credits of the whole book."),
     "movements": ("lendlog.movements_command", "Show what each account moved by between two dates."),
     "income-statement": ("lendlog.income_statement_command", "Show income and expenses between two dates."),
+    "reconcile": (
+        "lendlog.reconcile_command",
+        "Take in bank statements, match their lines, and check cash three ways.",
+    ),
     "portfolio": ("lendlog.portfolio_command", "Show portfolio at risk, classes and concentration."),
     "contact": ("lendlog.contact_command", "Ask the contact gate."),
     "why": ("lendlog.why_command", "Explain an entry, an alert, a level, a case or a decision."),

@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter
 
 from shared.events import (
     applications,
+    bank,
     checkpoints,
     collections,
     inbox,
@@ -53,6 +54,8 @@ LifecycleEvent = Annotated[
     | servicing.DelinquencyPaused
     | servicing.DelinquencyResumed
     | servicing.EventUndone
+    | bank.BankStatementTaken
+    | bank.BankLineAssigned
     | collections.PlanAgreed,
     Field(discriminator="type"),
 ]
@@ -88,7 +91,7 @@ def _written_by(service: str, *events: type[Envelope]) -> dict[type[Envelope] | 
 
 LIFECYCLE = Topic(
     name="loans.lifecycle.v1",
-    key="loan id (or `book`)",
+    key="loan id (or `bank.<account>`, or `book`)",
     writers=_written_by("origination", origination.LoanContracted, origination.LoanDisbursed)
     | _written_by(
         "ledger",
@@ -114,6 +117,8 @@ LIFECYCLE = Topic(
         servicing.DelinquencyPaused,
         servicing.DelinquencyResumed,
         servicing.EventUndone,
+        bank.BankStatementTaken,
+        bank.BankLineAssigned,
     )
     | _written_by("collections", collections.PlanAgreed),
     readers=("ledger",),

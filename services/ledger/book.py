@@ -20,6 +20,7 @@ from services.ledger.engine.journal import Journal, JournalLine, difference
 from services.ledger.fact_reading import fact_of, stored_facts, taken_back, without
 from services.ledger.reading import PlainPayment, read_to_fold
 from shared.errors import InvariantBroken
+from shared.events.bank import SUBJECT, BankLineAssigned, BankStatementTaken
 from shared.events.collections import PlanAgreed
 from shared.events.envelope import Attributes
 from shared.events.ledger import (
@@ -35,6 +36,8 @@ from shared.streams.ports import Message, Record
 from shared.streams.unit import Parked
 
 _date = lru_cache(maxsize=20_000)(date.fromordinal)
+NOTED = (PlanAgreed, BankStatementTaken, BankLineAssigned)
+"""Kinds that are kept with their subject and change no figure of it."""
 EventRow = tuple[int, str, int | None, date, date, bytes, int]
 """offset, event id, loan number, effective date, booking date, record, partition."""
 Figures = tuple[Loan, str, int]
@@ -102,7 +105,7 @@ class Book:
         if kind is PlainPayment or kind is PaymentReceived:
             if loan.refolds and loan.must_refold(self._effective(event)):
                 return True
-        elif kind is LoanContracted or kind is PlanAgreed:
+        elif kind is LoanContracted or kind in NOTED:
             return False
         elif kind is not LoanDisbursed or not begins_in_place(loan):
             return True
@@ -140,11 +143,9 @@ class Book:
             lines = self._add(loan, fact)
         elif taken_back(event) is not None:
             lines = self._take_back(loan, event)
-        elif not isinstance(event, PlanAgreed):
-            raise InvariantBroken(f"{event.type} concerns no single loan")
-        elif loan.status == UNKNOWN:
-            raise InvariantBroken("a plan for a loan that nothing is known of")
-        loan = self.loans[event.subject]
+        else:
+            _check_noted(event, loan)
+        loan = self.loans.setdefault(event.subject, loan)
         assert self.open_day is not None
         move(loan, self.open_day, self.groups, self.rows.groups)
         if was_waiting or loan.waiting:
@@ -340,6 +341,19 @@ def _refolds_when_due(loan: Loan, before: int) -> bool:
     """Whether the loan must be folded anew for what falls due before `before`."""
     due = loan.next_due()
     return due is not None and due < before and (loan.must_refold(before) or backdated_due(loan, before))
+
+
+def _check_noted(event: Any, loan: Loan) -> None:
+    """Raise InvariantBroken unless the event is kept with its subject, and is of this one."""
+    match event:
+        case PlanAgreed():
+            if loan.status == UNKNOWN:
+                raise InvariantBroken("a plan for a loan that nothing is known of")
+        case BankStatementTaken() | BankLineAssigned():
+            if loan.status != UNKNOWN or loan.loan_id != f"{SUBJECT}{event.data.account}":
+                raise InvariantBroken(f"what the bank said of account {event.data.account}, on another subject")
+        case _:
+            raise InvariantBroken(f"{event.type} concerns no single loan")
 
 
 def _earning(loan: Loan) -> tuple[Any, ...]:

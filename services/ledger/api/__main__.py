@@ -8,6 +8,7 @@ import asyncpg
 
 from services.ledger.api.app import create_app
 from services.ledger.api.serving import Services
+from services.ledger.bank.lender import EXAMPLE, read_lender
 from services.ledger.commands import LedgerCommands
 from services.ledger.schema import API_MIGRATIONS
 from shared.api.process import ANSWER_SECONDS, NO_ANSWER, Served, api_pool, command_relay, missing, run
@@ -32,7 +33,9 @@ async def build(settings: ServiceSettings) -> AsyncIterator[Served]:
         async def unready() -> list[str]:
             return await missing(api, API_MIGRATIONS, relay=relay) or await _away(ledger)
 
-        yield Served(create_app(Services(commands, api, ledger, unready)), relay)
+        folder = settings.bank_folder or EXAMPLE
+        read_lender(folder)  # what is wrong in it is said now, not at the first statement
+        yield Served(create_app(Services(commands, api, ledger, unready, bank_folder=folder)), relay)
 
 
 async def _require_partitions(ledger: asyncpg.Pool, settings: ServiceSettings) -> None:

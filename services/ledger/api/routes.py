@@ -6,6 +6,7 @@ from fastapi import Path
 from starlette.responses import JSONResponse
 
 from services.ledger import queries
+from services.ledger.api.bank import BANK_ROUTES
 from services.ledger.api.bodies import (
     BookDate,
     NewDisbursement,
@@ -223,6 +224,7 @@ ROUTES: tuple[Route, ...] = (
     ("GET", "/v1/loans/{loan_id}/schedule", loan_schedule),
     ("GET", "/v1/loans/{loan_id}/entries", loan_entries),
     *REPORT_ROUTES,
+    *BANK_ROUTES,
     *PROOF_ROUTES,
     ("GET", "/v1/parked", parked),
     ("POST", "/v1/parked/{loan_id}/release", release_loan),

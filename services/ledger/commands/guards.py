@@ -7,22 +7,26 @@ exist. The books themselves are the processor's business.
 from datetime import date, timedelta
 from typing import assert_never
 
-from services.ledger.commands import model
+from services.ledger.commands import bank, model
 from services.ledger.commands.checks import Stamp, aggregate_of, minor, positive, require_open, stated, value_date
 from services.ledger.commands.model import Command
 from services.ledger.commands.servicing import require_payment, service, undo, undone
 from services.ledger.commands.state import (
+    BankGuard,
     Contracted,
     Disbursed,
     Guards,
     MoneyOut,
     NotContracted,
+    account_from_json,
+    account_to_json,
     loan_from_json,
     loan_to_json,
 )
 from services.ledger.engine.opening import most_that_can_be_lent
 from shared.errors import Refusal
 from shared.events import ledger, origination
+from shared.events.bank import SUBJECT, UNMATCHED
 from shared.events.envelope import Envelope
 from shared.money import decimal_text, minor_units
 from shared.schedules import (
@@ -33,13 +37,20 @@ from shared.schedules import (
     schedule,
 )
 
+RESERVED = (SUBJECT, UNMATCHED)
+"""What subjects begin with that are no loans (services/ledger/bank)."""
+
 __all__ = [
+    "RESERVED",
+    "BankGuard",
     "Contracted",
     "Disbursed",
     "Guards",
     "MoneyOut",
     "NotContracted",
     "Stamp",
+    "account_from_json",
+    "account_to_json",
     "aggregate_of",
     "decide",
     "evolve",
@@ -78,6 +89,8 @@ def decide(
             return undo(command, guards, stamp), (None,)
         case model.ReleaseLoan():
             return _release(command, guards, stamp), (None,)
+        case model.TakeStatement() | model.AssignLine():
+            return bank.decide(command, guards, stamp), (None,)
         case _:
             assert_never(command)
 
@@ -99,6 +112,8 @@ def evolve(command: Command, guards: Guards) -> None:
             guards.payments[command.payment_id] = (command.loan_id, True)
         case model.UndoEvent():
             undone(command, guards)
+        case model.TakeStatement() | model.AssignLine():
+            bank.taken(command, guards)
         case model.ServiceLoan() | model.ReleaseLoan() | model.RetryDeadLetter():
             pass
         case _:
@@ -147,6 +162,8 @@ def _retry(command: model.RetryDeadLetter, guards: Guards, partitions: int, stam
 
 def _conclude(command: model.ConcludeContract, guards: Guards, stamp: Stamp) -> Envelope:
     open_date = require_open(guards)
+    if command.loan_id.startswith(RESERVED):
+        raise model.ReservedLoanId(f"{command.loan_id} begins with {' or '.join(RESERVED)}.", field="loan_id")
     if not isinstance(guards.loan(command.loan_id), NotContracted):
         raise model.LoanAlreadyContracted(f"Loan {command.loan_id} has a contract.", field="loan_id")
     terms = command.contract.terms

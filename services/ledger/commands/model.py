@@ -6,6 +6,7 @@ from datetime import date
 
 from services.ledger.engine.facts import Happening
 from shared.errors import Refusal
+from shared.events.bank import BankStatement, LineAssignment
 from shared.events.origination import Contract
 
 
@@ -116,9 +117,30 @@ class RetryDeadLetter:
     tried_at: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TakeStatement:
+    """Take in a bank statement whose lines are matched. `opening`: the minor units that the account began with, for its
+    first statement; `after`: the account's last event when the lines were matched."""
+
+    statement: BankStatement
+    opening: int
+    after: str | None
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssignLine:
+    """A person says what a line of a bank statement is; what follows for loans are commands beside this one."""
+
+    assignment: LineAssignment
+    after: str | None
+    event_id: str
+
+
+BankCommand = TakeStatement | AssignLine
 BookCommand = OpenBook | CloseDate | RetryDeadLetter
 LoanCommand = ConcludeContract | Disburse | ReceivePayment | ReversePayment | ServiceLoan | UndoEvent | ReleaseLoan
-Command = BookCommand | LoanCommand
+Command = BookCommand | LoanCommand | BankCommand
 
 
 class BookNotOpen(Refusal):
@@ -183,6 +205,10 @@ class LoanIsParked(Refusal):
     """The loan is parked: its books are not complete until it is released."""
 
     status = 409
+
+
+class ReservedLoanId(Refusal):
+    """The id begins as those of bank accounts and of unmatched money do."""
 
 
 class ChangedMeanwhile(Refusal):

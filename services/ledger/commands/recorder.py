@@ -1,6 +1,6 @@
 """Commands become rows: guarding state, outbox, and what makes a repetition harmless, in one transaction."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from services.ledger.commands import guards as rules
-from services.ledger.commands.guards import Guards, Stamp
+from services.ledger.commands.guards import BankGuard, Guards, Stamp
 from services.ledger.commands.model import (
     ChangedMeanwhile,
     Command,
@@ -70,9 +70,23 @@ class LedgerCommands:
         """
         return (await self._record([command], correlation_id, once, standing))[0]
 
-    async def record_many(self, commands: Sequence[Command]) -> list[Recorded]:
-        """Record all or none, in order, in one transaction; the first refusal is raised."""
-        return await self._record(commands, None, None) if commands else []
+    async def record_many(
+        self,
+        commands: Sequence[Command],
+        *,
+        correlation_id: str | None = None,
+        in_books: Mapping[str, str] | None = None,
+    ) -> list[Recorded]:
+        """Record all or none, in order, in one transaction; the first refusal is raised.
+
+        `in_books`: payments that the books have, whoever recorded them, by event id, with their loans.
+        """
+        return await self._record(commands, correlation_id, None, in_books=in_books) if commands else []
+
+    async def bank_account(self, subject: str) -> BankGuard | None:
+        """How far the statements of a bank account have come; None: none was taken."""
+        state = await self._units.state(subject)
+        return rules.account_from_json(state) if state is not None else None
 
     async def propose(self, command: LoanCommand, standing: Standing) -> tuple[Envelope, date]:
         """The event that the command would become now, and its value date; nothing is locked or recorded. Raises the
@@ -117,14 +131,20 @@ class LedgerCommands:
         correlation_id: str | None,
         once: Once | None,
         standing: Standing | None = None,
+        in_books: Mapping[str, str] | None = None,
     ) -> list[Recorded]:
         try:
-            return await self._transaction(commands, correlation_id, once, standing)
+            return await self._transaction(commands, correlation_id, once, standing, in_books or {})
         except EventAlreadyRecorded:  # the same event id at once on another aggregate: now it is a repetition
-            return await self._transaction(commands, correlation_id, once, standing)
+            return await self._transaction(commands, correlation_id, once, standing, in_books or {})
 
     async def _transaction(
-        self, commands: Sequence[Command], correlation_id: str | None, once: Once | None, standing: Standing | None
+        self,
+        commands: Sequence[Command],
+        correlation_id: str | None,
+        once: Once | None,
+        standing: Standing | None,
+        in_books: Mapping[str, str],
     ) -> list[Recorded]:
         names = {rules.aggregate_of(command) for command in commands}
         async with self._units.unit(*names, within=BOOK, once=once, correlation_id=correlation_id) as unit:
@@ -136,6 +156,9 @@ class LedgerCommands:
             if standing is not None and commands[0].event_id not in repeated:
                 _require_standing(standing, rules.aggregate_of(commands[0]), guards)
             before = Guards(guards.open_date, dict(guards.loans), dict(guards.payments), dict(guards.last))
+            before.accounts = dict(guards.accounts)
+            for payment_id, loan_id in in_books.items():
+                guards.payments.setdefault(payment_id, (loan_id, False))
             recorded: list[Recorded] = []
             for command in commands:
                 recorded.append(Recorded(command.event_id, command.event_id in repeated))
@@ -168,7 +191,11 @@ async def _load(unit: Unit, commands: Sequence[Command]) -> Guards:
     """The guarding state that these commands need."""
     guards = Guards(_open_date(unit.state(BOOK)))
     for loan_id in {rules.aggregate_of(command) for command in commands} - {BOOK}:
-        if (state := unit.state(loan_id)) is not None:
+        if (state := unit.state(loan_id)) is None:
+            continue
+        if "statements" in state:
+            guards.accounts[loan_id] = rules.account_from_json(state)
+        else:
             guards.loans[loan_id] = rules.loan_from_json(state)
             if "last" in state:
                 guards.last[loan_id] = state["last"]
@@ -211,6 +238,8 @@ async def _keep(unit: Unit, before: Guards, after: Guards) -> None:
     for loan_id in sorted(changed):
         last = {"last": after.last[loan_id]} if loan_id in after.last else {}
         unit.keep(loan_id, rules.loan_to_json(after.loan(loan_id)) | last)
+    for subject, account in _changed(before.accounts, after.accounts):
+        unit.keep(subject, rules.account_to_json(account))
     if after.open_date is not None and after.open_date != before.open_date:
         unit.keep(BOOK, {"open_date": after.open_date.isoformat()})
     if payments := [(pid, loan_id, taken) for pid, (loan_id, taken) in _changed(before.payments, after.payments)]:
