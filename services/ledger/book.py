@@ -36,7 +36,9 @@ from shared.streams.ports import Message, Record
 from shared.streams.unit import Parked
 
 _date = lru_cache(maxsize=20_000)(date.fromordinal)
-NOTED = (PlanAgreed, BankStatementTaken, BankLineAssigned)
+BANK = (BankStatementTaken, BankLineAssigned)
+"""Kinds that are kept with their account and told to nobody: what follows from them is told as events of loans."""
+NOTED = (PlanAgreed, *BANK)
 """Kinds that are kept with their subject and change no figure of it."""
 EventRow = tuple[int, str, int | None, date, date, bytes, int]
 """offset, event id, loan number, effective date, booking date, record, partition."""
@@ -150,7 +152,11 @@ class Book:
         move(loan, self.open_day, self.groups, self.rows.groups)
         if was_waiting or loan.waiting:
             self.rows.suspense.add(loan.loan_id)
-        self._book(loan, lines, event, origin, "ledger.EntryPosted.v1")
+        if type(event) in BANK:
+            loan.as_of = self.at
+            self.rows.loans[loan.loan_id] = loan
+        else:
+            self._book(loan, lines, event, origin, "ledger.EntryPosted.v1")
         self._accept(origin, loan.number, _date(origin.effective), _date(self.open_day))
 
     def _accept(self, origin: Origin, number: int | None, effective: date, booked: date) -> None:

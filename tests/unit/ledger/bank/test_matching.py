@@ -245,8 +245,10 @@ def test_a_statement_without_lines_moves_the_account_on(house: House) -> None:
     assert len(house.state().statements) == 2
 
 
-def test_what_the_bank_said_is_kept_on_its_own_subject_alone(house: House) -> None:
+def test_what_the_bank_said_is_kept_on_its_own_subject_alone_and_told_to_nobody(house: House) -> None:
+    told = len(house.books.messages)
     house.take(camt(closing="5000.00"))
+    assert len(house.books.messages) == told
     (taken,) = house.events("bank.main-eur")
     house.fold(taken.model_copy(update={"id": house.id("forged"), "subject": "loan-1"}))
     assert list(house.books.hosted.intake.parked) == ["loan-1"]
