@@ -61,7 +61,6 @@ class BankDesk:
         statements = await asyncio.to_thread(read_file, content, profile, self.lender)
         commands: list[Command] = []
         documents = []
-        in_books: dict[str, str] = {}
         async with self.books() as connection, snapshot(connection):
             states: dict[str, AccountState] = {}
             known: dict[str, CashFact] = {}
@@ -77,14 +76,13 @@ class BankDesk:
                     continue
                 facts = await self._known(connection, statement, state, known)
                 matches = match(account.id, statement, facts, self.lender.rules(statement.closes))
-                in_books |= {key: fact.loan_id for key, fact in facts.facts.items() if fact.amount > 0}
                 some, made = commands_of(statement, matches, account, state.last_event)
                 known |= {fact.event_id: fact for fact in made}
                 assert isinstance(some[0], TakeStatement)
                 state.take(some[0].statement, event_id)
                 commands += some
                 documents.append(statement_document(state, statement.statement_id) | {"event_id": event_id})
-        await self.commands.record_many(commands, correlation_id=correlation_id, in_books=in_books)
+        await self.commands.record_many(commands, correlation_id=correlation_id, in_books=_taken_back(commands))
         return {"statements": documents, "events": [command.event_id for command in commands]}
 
     def _account(self, statement: Statement) -> BankAccount:
@@ -179,13 +177,17 @@ class BankDesk:
             assert state.last_event is not None
             linked = await self._linked(connection)
             commands: list[Command] = await plan(connection, state.lines[line_id], linked, state.last_event)
-        in_books = {one.payment_id: one.loan_id for one in commands if isinstance(one, ReversePayment)}
-        await self.commands.record_many(commands, in_books=in_books)
+        await self.commands.record_many(commands, in_books=_taken_back(commands))
         for command in commands:
             if isinstance(command, AssignLine):
                 state.assign(command.assignment, command.event_id)
         document = line_document(state.lines[line_id])
         return document | {"changed": bool(commands), "events": [command.event_id for command in commands]}
+
+
+def _taken_back(commands: Sequence[Command]) -> dict[str, str]:
+    """The payments that commands take back, all of which the books were seen to have, with their loans."""
+    return {one.payment_id: one.loan_id for one in commands if isinstance(one, ReversePayment)}
 
 
 def _named_before(statement: Statement, state: AccountState, tokens: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ import asyncpg
 from services.ledger.commands import guards as rules
 from services.ledger.commands.guards import BankGuard, Guards, Stamp
 from services.ledger.commands.model import (
+    BankCommand,
     ChangedMeanwhile,
     Command,
     LoanCommand,
@@ -155,14 +156,15 @@ class LedgerCommands:
             repeated = await unit.recorded([command.event_id for command in commands])
             if standing is not None and commands[0].event_id not in repeated:
                 _require_standing(standing, rules.aggregate_of(commands[0]), guards)
-            before = Guards(guards.open_date, dict(guards.loans), dict(guards.payments), dict(guards.last))
-            before.accounts = dict(guards.accounts)
             for payment_id, loan_id in in_books.items():
                 guards.payments.setdefault(payment_id, (loan_id, False))
+            before = Guards(guards.open_date, dict(guards.loans), dict(guards.payments), dict(guards.last))
+            before.accounts = dict(guards.accounts)
             recorded: list[Recorded] = []
             for command in commands:
                 recorded.append(Recorded(command.event_id, command.event_id in repeated))
                 if command.event_id in repeated:
+                    _require_alone(command)
                     continue
                 event, partitions = rules.decide(command, guards, partitions=self._partitions, stamp=stamp)
                 rules.evolve(command, guards)
@@ -223,6 +225,13 @@ def _payments_named(commands: Sequence[Command]) -> list[str]:
 def _add_payments(guards: Guards, rows: Iterable[Any]) -> None:
     for row in rows:
         guards.payments[str(row["payment_id"])] = (row["loan_id"], row["reversed"])
+
+
+def _require_alone(command: Command) -> None:
+    """Refuse a repeated command on a bank account: those beside it were planned as if it were new, and the books may
+    have changed since it was recorded. Asked for again, it is known as repeated before anything is planned."""
+    if isinstance(command, BankCommand):
+        raise ChangedMeanwhile(f"Event {command.event_id} was recorded at the same time; try again.")
 
 
 def _require_standing(standing: Standing, loan_id: str, guards: Guards) -> None:
