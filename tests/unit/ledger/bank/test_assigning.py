@@ -92,6 +92,14 @@ def test_a_line_is_a_payment_that_the_books_have(house: House) -> None:
     assert to_fact(house.line(1), house.facts()[payment], house.state().linked(), WHY, last(house)) == []
 
 
+def test_a_payment_that_a_line_only_stood_for_is_not_taken_back(house: House) -> None:
+    receipt = house.pay("loan-1", "17.00", "2024-02-01")
+    house.record(*to_fact(house.line(1), house.facts()[receipt], frozenset(), WHY, last(house)))
+    house.record(*to_suspense(house.line(1), "it was another receipt", last(house)))
+    assert principal(house, "loan-1") == 118_300
+    assert balance(house, SUSPENSE) == -1_700
+
+
 def test_money_out_is_a_return_that_the_bank_did_not_call_one(house: House) -> None:
     payment = house.pay("loan-1", "9.50", "2024-02-01")
     house.record(*to_fact(house.line(2), house.facts()[payment], frozenset(), WHY, last(house)))

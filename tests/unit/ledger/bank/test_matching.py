@@ -69,6 +69,12 @@ def test_one_recorded_payment_stands_for_one_line_only(house: House) -> None:
     assert house.line(2).line.candidates == ("loan-2",), "the only one that still asks for 100 about now"
 
 
+def test_equal_lines_for_one_loan_are_two_payments(house: House) -> None:
+    house.take(camt(entry("100.00", text="loan-1"), entry("100.00", text="loan-1", bank="B-2"), closing="5200.00"))
+    assert house.outcomes() == {1: "received", 2: "received"}
+    assert outstanding(house, "loan-1") == 100_000
+
+
 def test_an_amount_other_than_expected_is_told(house: House) -> None:
     recorded = house.pay("loan-1", "90.00", "2024-02-20", "receipt/78")
     house.take(
