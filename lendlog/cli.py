@@ -33,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "income-statement": ("lendlog.income_statement_command", "Show income and expenses between two dates."),
     "entry": ("lendlog.entry_command", "Propose manual entries, and decide on those of others."),
     "close-period": ("lendlog.close_period_command", "Close an accounting period."),
+    "reconcile": (
+        "lendlog.reconcile_command",
+        "Take in bank statements, match their lines, and check cash three ways.",
+    ),
     "portfolio": ("lendlog.portfolio_command", "Show portfolio at risk, classes and concentration."),
     "contact": ("lendlog.contact_command", "Ask the contact gate."),
     "why": ("lendlog.why_command", "Explain an entry, an alert, a level, a case or a decision."),

@@ -53,6 +53,8 @@ class ServiceSettings(BaseSettings):
     smtp_url: SecretStr = SecretStr("")
     """smtp:// or smtps://[user:password@]host:port[?starttls=require]; empty: reminders by e-mail are not sent."""
     smtp_sender: str = "lender@example.invalid"
+    bank_folder: Path | None = None
+    """The lender's bank accounts, matching rules and CSV profiles (services/ledger/bank/lender is an example)."""
     dispatch_seconds: float = Field(default=0.0, ge=0.0)
     """How often due reminders are sent with the wall clock's time; 0: only when asked for."""
 

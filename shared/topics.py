@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter
 
 from shared.events import (
     applications,
+    bank,
     checkpoints,
     collections,
     entries,
@@ -61,6 +62,8 @@ LifecycleEvent = Annotated[
     | entries.JournalEntryApproved
     | entries.JournalEntryDeclined
     | entries.PeriodClosed
+    | bank.BankStatementTaken
+    | bank.BankLineAssigned
     | collections.PlanAgreed,
     Field(discriminator="type"),
 ]
@@ -96,7 +99,7 @@ def _written_by(service: str, *events: type[Envelope]) -> dict[type[Envelope] | 
 
 LIFECYCLE = Topic(
     name="loans.lifecycle.v1",
-    key="loan id (or `book`, or `general-ledger`)",
+    key="loan id (or `bank.<account>`, `general-ledger` or `book`)",
     writers=_written_by("origination", origination.LoanContracted, origination.LoanDisbursed)
     | _written_by(
         "ledger",
@@ -128,6 +131,8 @@ LIFECYCLE = Topic(
         entries.JournalEntryApproved,
         entries.JournalEntryDeclined,
         entries.PeriodClosed,
+        bank.BankStatementTaken,
+        bank.BankLineAssigned,
     )
     | _written_by("collections", collections.PlanAgreed),
     readers=("ledger",),

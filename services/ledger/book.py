@@ -24,6 +24,7 @@ from services.ledger.engine.valued import valued_in_place
 from services.ledger.fact_reading import fact_of, stored_facts, taken_back, without
 from services.ledger.reading import PlainPayment, read_to_fold
 from shared.errors import InvariantBroken
+from shared.events.bank import SUBJECT, BankLineAssigned, BankStatementTaken
 from shared.events.collections import PlanAgreed
 from shared.events.entries import (
     GENERAL_LEDGER,
@@ -59,8 +60,11 @@ PostingRow = tuple[int, int, int, date, date, int, int, int, int, int, date]
 RateRow = tuple[str, date, str, int]
 """index, date from which it is in force, annual rate, offset."""
 _ENTRIES = (JournalEntryApproved, JournalEntryProposed, JournalEntryDeclined)
-_NOTED = (*_ENTRIES, PlanAgreed)
-"""Kinds that concern a loan and are no facts of it: no fold of the loan knows of them."""
+_BANK = (BankStatementTaken, BankLineAssigned)
+_UNTOLD = (*_ENTRIES, *_BANK)
+"""Kinds that move no figure of a loan, so that no reader has to hear of them."""
+_NOTED = (*_UNTOLD, PlanAgreed)
+"""Kinds that are kept with their subject and are no facts of a loan: no fold of one knows of them."""
 
 
 @dataclass(slots=True)
@@ -180,8 +184,8 @@ class Book:
         move(loan, self.open_day, self.groups, self.rows.groups)
         if was_waiting or loan.waiting:
             self.rows.suspense.add(loan.loan_id)
-        if type(event) in _ENTRIES:
-            self._keep(loan, lines, origin)  # no figure of a loan moves, so that no reader has to hear of it
+        if type(event) in _UNTOLD:
+            self._keep(loan, lines, origin)
         else:
             self._book(loan, lines, event, origin, "ledger.EntryPosted.v1")
         self._accept(origin, loan.number, _date(origin.effective), _date(self.open_day))
@@ -210,7 +214,10 @@ class Book:
     def _note(self, loan: Loan, event: Any, origin: Origin) -> Journal:
         """What is booked for something that is no fact of the loan: an approved entry's lines, of all else nothing."""
         assert self.open_day is not None
-        if loan.status == UNKNOWN and loan.number >= 0:
+        if isinstance(event, _BANK):
+            if loan.status != UNKNOWN or loan.loan_id != f"{SUBJECT}{event.data.account}":
+                raise InvariantBroken(f"what the bank said of account {event.data.account}, on another subject")
+        elif loan.status == UNKNOWN and loan.number >= 0:
             raise InvariantBroken(f"{event.type} for a loan that nothing is known of")
         lines: Journal = []
         if isinstance(event, JournalEntryApproved):

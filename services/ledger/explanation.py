@@ -10,6 +10,7 @@ from services.ledger.engine.facts import ContractFact
 from services.ledger.engine.folding import fold
 from services.ledger.reading import read
 from shared.events import servicing
+from shared.events.bank import BankLineAssigned, BankStatementTaken
 from shared.events.collections import PlanAgreed
 from shared.events.entries import JournalEntryApproved, JournalEntryDeclined, JournalEntryProposed, PeriodClosed
 from shared.events.envelope import Envelope
@@ -46,6 +47,10 @@ RULES: dict[type[Envelope], str] = {
     BookOpened: "The book opens on its first business date; no loan is touched.",
     DeadLetterRetried: "A record that could not be read is read again, or settled by another event.",
     PlanAgreed: "A plan of repayment is noted by collections; it changes neither what is owed nor when.",
+    BankStatementTaken: "A bank statement is noted with what each of its lines is; payments and reversals that follow "
+    "from lines are events of their own.",
+    BankLineAssigned: "A person says what a line of a bank statement is; the payment that stood for it is taken back, "
+    "and those that take its place count from the same date.",
     servicing.ChargeLevied: "A charge becomes receivable and income at once, and is asked for with the instalment that "
     "its due date falls into.",
     servicing.ChargeWaived: "What is unpaid of a charge is forgone: receivable and income are taken back.",

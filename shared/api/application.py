@@ -1,6 +1,6 @@
 """An API as an application: every route guarded, every failure a problem document."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -15,14 +15,22 @@ Route = tuple[str, str, Callable[..., Any]]
 """Method, path, handler. A POST answers 202 and anything else 200, unless the handler returns a response of its own."""
 
 
-def create_app(title: str, routes: Sequence[Route], matrix: Matrix, services: ApiServices) -> FastAPI:
-    """The application: `routes`, in this order, behind `matrix`, and the kit's own PUBLIC_ROUTES.
+def create_app(
+    title: str,
+    routes: Sequence[Route],
+    matrix: Matrix,
+    services: ApiServices,
+    *,
+    bodies: Mapping[str, int] | None = None,
+) -> FastAPI:
+    """The application: `routes`, in this order, behind `matrix`, and the kit's own PUBLIC_ROUTES. `bodies`: bytes of a
+    request by path, for those that may be larger than others.
 
     Raises UnlistedRoute when `routes` and `matrix` are not the same set. The matrix may repeat the public routes.
     """
     app = FastAPI(title=title, version="1", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.services = services
-    app.router.route_class = GuardedRoute.bound_to({**PUBLIC_LINES, **matrix})
+    app.router.route_class = GuardedRoute.bound_to({**PUBLIC_LINES, **matrix}, bodies or {})
     app.router.redirect_slashes = False
     for method, path, handler in (*PUBLIC_ROUTES, *routes):
         status = 202 if method == "POST" else 200

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -50,13 +50,15 @@ class GuardedRoute(APIRoute):
     """A route that checks token and role before it reads the request; one that isn't listed can't be made."""
 
     matrix: ClassVar[Matrix] = {}
+    bodies: ClassVar[Mapping[str, int]] = {}
 
     @classmethod
-    def bound_to(cls, lines: Matrix) -> type["GuardedRoute"]:
-        """The class of routes that `lines` guard."""
+    def bound_to(cls, lines: Matrix, largest: Mapping[str, int]) -> type["GuardedRoute"]:
+        """The class of routes that `lines` guard. `largest`: bytes of a body by path, where not BODY_BYTES_MAX."""
 
         class Bound(cls):  # type: ignore[misc, valid-type]
             matrix = lines
+            bodies = largest
 
         return Bound
 
@@ -74,7 +76,7 @@ class GuardedRoute(APIRoute):
                 if caller.role not in roles:
                     raise Forbidden(f"The role {caller.role} may not {request.method} {self.path}.")
                 request.state.caller = caller
-            return await handle(await _read_whole(request))
+            return await handle(await _read_whole(request, self.bodies.get(self.path, BODY_BYTES_MAX)))
 
         return guarded
 
@@ -85,16 +87,16 @@ class GuardedRoute(APIRoute):
             raise UnlistedRoute(f"{method} {self.path} is not in the access matrix.") from None
 
 
-async def _read_whole(request: Request) -> Request:
-    """The request with its body read, refused once it is larger than BODY_BYTES_MAX."""
+async def _read_whole(request: Request, largest: int) -> Request:
+    """The request with its body read, refused once it is larger than so many bytes."""
     declared = request.headers.get("content-length", "0")
-    if not declared.isdecimal() or int(declared[:20]) > BODY_BYTES_MAX:
-        raise _too_large()
+    if not declared.isdecimal() or int(declared[:20]) > largest:
+        raise _too_large(largest)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise _too_large()
+        if len(body) > largest:
+            raise _too_large(largest)
 
     async def receive() -> Message:
         return {"type": "http.request", "body": bytes(body), "more_body": False}
@@ -102,8 +104,8 @@ async def _read_whole(request: Request) -> Request:
     return Request(request.scope, receive)
 
 
-def _too_large() -> Problem:
-    detail = f"At most {BODY_BYTES_MAX} bytes are read."
+def _too_large(largest: int) -> Problem:
+    detail = f"At most {largest} bytes are read."
     return Problem(413, "body-too-large", "The request's body is too large.", detail, headers={"Connection": "close"})
 
 

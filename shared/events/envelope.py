@@ -62,7 +62,7 @@ class Attributes(Protocol):
 
 
 class Envelope(BaseModel):
-    """The CloudEvents attributes. `subject` is the loan id (or `book`) and equals the Kafka key."""
+    """The CloudEvents attributes. `subject` is the loan id (or `book`, or `bank.<account>`) and equals the key."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -8,6 +8,7 @@ import asyncpg
 
 from services.ledger.api.app import create_app
 from services.ledger.api.serving import Services
+from services.ledger.bank.lender import EXAMPLE, read_lender
 from services.ledger.chart import accounts
 from services.ledger.commands import LedgerCommands
 from services.ledger.schema import API_MIGRATIONS
@@ -34,7 +35,10 @@ async def build(settings: ServiceSettings) -> AsyncIterator[Served]:
         async def unready() -> list[str]:
             return await missing(api, API_MIGRATIONS, relay=relay) or await _away(ledger)
 
-        yield Served(create_app(Services(commands, api, ledger, unready, settings.valuation_policy)), relay)
+        folder = settings.bank_folder or EXAMPLE
+        read_lender(folder)  # what is wrong in it is said now, not at the first statement
+        services = Services(commands, api, ledger, unready, settings.valuation_policy, bank_folder=folder)
+        yield Served(create_app(services), relay)
 
 
 async def _require_partitions(ledger: asyncpg.Pool, settings: ServiceSettings) -> None:

@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from services.ledger.access_matrix import MATRIX
+from services.ledger.api.bank import BANK_BODIES
 from services.ledger.api.routes import ROUTES
 from services.ledger.api.serving import Services
 from shared import api
@@ -10,4 +11,4 @@ from shared import api
 
 def create_app(services: Services) -> FastAPI:
     """The application. Raises UnlistedRoute when routes and access matrix are not the same set."""
-    return api.create_app("Lendlog ledger", ROUTES, MATRIX, services)
+    return api.create_app("Lendlog ledger", ROUTES, MATRIX, services, bodies=BANK_BODIES)

@@ -6,6 +6,7 @@ from fastapi import Path, Query
 from starlette.responses import JSONResponse
 
 from services.ledger import queries
+from services.ledger.api.bank import BANK_ROUTES
 from services.ledger.api.bodies import (
     BookDate,
     NewDisbursement,
@@ -246,6 +247,7 @@ ROUTES: tuple[Route, ...] = (
     *REPORT_ROUTES,
     *PERIOD_ROUTES,
     *ENTRY_ROUTES,
+    *BANK_ROUTES,
     *PROOF_ROUTES,
     ("GET", "/v1/parked", parked),
     ("POST", "/v1/parked/{loan_id}/release", release_loan),

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import asyncpg
@@ -9,6 +10,8 @@ from fastapi import Depends
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
+from services.ledger.bank.desk import BankDesk
+from services.ledger.bank.lender import EXAMPLE, read_lender
 from services.ledger.commands import Command, LedgerCommands, Recorded
 from shared.api import Call, authorised
 
@@ -26,6 +29,13 @@ class Services:
     """By which policy loans are valued."""
     wait_seconds: float = 10.0
     """How long a reading with `?after=` waits for the event."""
+    bank_folder: Path = EXAMPLE
+    """Where the lender's bank accounts, matching rules and CSV profiles are."""
+
+    @property
+    def bank(self) -> BankDesk:
+        """Where statements are taken in. Raises MissingPrecondition if the folder is not usable."""
+        return BankDesk(self.commands, self.ledger.acquire, read_lender(self.bank_folder))
 
 
 Calling = Annotated[Call[Services], Depends(authorised)]

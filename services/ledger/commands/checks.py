@@ -7,6 +7,7 @@ from services.ledger.commands import model
 from services.ledger.commands.model import Command
 from services.ledger.commands.state import Guards
 from shared.errors import Refusal
+from shared.events.bank import SUBJECT
 from shared.events.envelope import BOOK, SCHEMA_BASE, Data, Envelope
 from shared.money import minor_units
 
@@ -22,8 +23,14 @@ class Stamp:
 
 
 def aggregate_of(command: Command) -> str:
-    """The aggregate whose order the command joins: a loan id, or `book`."""
-    return BOOK if isinstance(command, model.BookCommand) else command.loan_id
+    """The aggregate whose order the command joins: a loan id, a bank account's subject, or `book`."""
+    match command:
+        case model.TakeStatement():
+            return f"{SUBJECT}{command.statement.account}"
+        case model.AssignLine():
+            return f"{SUBJECT}{command.assignment.account}"
+        case _:
+            return BOOK if isinstance(command, model.BookCommand) else command.loan_id
 
 
 def stated(

@@ -61,6 +61,7 @@ def copied(guards: Guards) -> Guards:
         dict(guards.loans),
         dict(guards.payments),
         dict(guards.last),
+        accounts=dict(guards.accounts),
     )
 
 
@@ -68,7 +69,11 @@ async def load(unit: Unit, commands: Sequence[Command]) -> Guards:
     """The guarding state that these commands need."""
     guards = Guards(*book_dates(unit.state(BOOK)))
     for loan_id in {rules.aggregate_of(command) for command in commands} - {BOOK}:
-        if (state := unit.state(loan_id)) is not None:
+        if (state := unit.state(loan_id)) is None:
+            continue
+        if "statements" in state:
+            guards.accounts[loan_id] = rules.account_from_json(state)
+        else:
             guards.loans[loan_id] = rules.loan_from_json(state)
             if "last" in state:
                 guards.last[loan_id] = state["last"]
@@ -146,6 +151,8 @@ async def keep(unit: Unit, before: Guards, after: Guards) -> None:
     for loan_id in sorted(changed):
         last = {"last": after.last[loan_id]} if loan_id in after.last else {}
         unit.keep(loan_id, rules.loan_to_json(after.loan(loan_id)) | last)
+    for subject, account in _changed(before.accounts, after.accounts):
+        unit.keep(subject, rules.account_to_json(account))
     dates = {"open_date": after.open_date, "closed_through": after.closed_through}
     if dates != {"open_date": before.open_date, "closed_through": before.closed_through}:
         unit.keep(BOOK, {name: day.isoformat() for name, day in dates.items() if day is not None})

@@ -7,23 +7,27 @@ exist. The books themselves are the processor's business.
 from datetime import date, timedelta
 from typing import assert_never
 
-from services.ledger.commands import model
+from services.ledger.commands import bank, model
 from services.ledger.commands.checks import Stamp, aggregate_of, minor, positive, require_open, stated, value_date
 from services.ledger.commands.entries import close_period, entry_event, entry_evolved
 from services.ledger.commands.model import Command
 from services.ledger.commands.servicing import require_payment, service, undo, undone
 from services.ledger.commands.state import (
+    BankGuard,
     Contracted,
     Disbursed,
     Guards,
     MoneyOut,
     NotContracted,
+    account_from_json,
+    account_to_json,
     loan_from_json,
     loan_to_json,
 )
 from services.ledger.engine.opening import most_that_can_be_lent
 from shared.errors import Refusal
 from shared.events import ledger, origination, valuation
+from shared.events.bank import SUBJECT, UNMATCHED
 from shared.events.entries import GENERAL_LEDGER
 from shared.events.envelope import BOOK, Envelope
 from shared.money import decimal_text, minor_units
@@ -35,13 +39,20 @@ from shared.schedules import (
     schedule,
 )
 
+RESERVED = (SUBJECT, UNMATCHED)
+"""What subjects begin with that are no loans (services/ledger/bank)."""
+
 __all__ = [
+    "RESERVED",
+    "BankGuard",
     "Contracted",
     "Disbursed",
     "Guards",
     "MoneyOut",
     "NotContracted",
     "Stamp",
+    "account_from_json",
+    "account_to_json",
     "aggregate_of",
     "decide",
     "evolve",
@@ -62,6 +73,8 @@ def decide(
         return _of_book(command, guards, partitions, stamp)
     if isinstance(command, model.EntryCommand):
         return entry_event(command, guards, stamp), (None,)
+    if isinstance(command, model.BankCommand):
+        return bank.decide(command, guards, stamp), (None,)
     return _of_loan(command, guards, stamp), (None,)
 
 
@@ -110,6 +123,17 @@ def _of_loan(command: model.LoanCommand, guards: Guards, stamp: Stamp) -> Envelo
 
 def evolve(command: Command, guards: Guards) -> None:
     """Take a decided command into the guarding state."""
+    if isinstance(command, model.EntryCommand):
+        entry_evolved(command, guards)
+    elif isinstance(command, model.BankCommand):
+        bank.taken(command, guards)
+    else:
+        _evolve(command, guards)
+    if isinstance(command, model.LoanCommand) and not isinstance(command, model.ReceivePayment | model.ValueLoan):
+        guards.last[command.loan_id] = command.event_id
+
+
+def _evolve(command: model.BookCommand | model.LoanCommand, guards: Guards) -> None:
     match command:
         case model.OpenBook():
             guards.open_date = command.business_date
@@ -117,8 +141,6 @@ def evolve(command: Command, guards: Guards) -> None:
             guards.open_date = command.business_date + timedelta(days=1)
         case model.ClosePeriod():
             guards.closed_through = command.period_end
-        case model.ProposeEntry() | model.ApproveEntry() | model.DeclineEntry():
-            entry_evolved(command, guards)
         case model.ConcludeContract():
             guards.loans[command.loan_id] = Contracted(command.contract.borrower_id, command.contract.terms)
         case model.Disburse():
@@ -139,8 +161,6 @@ def evolve(command: Command, guards: Guards) -> None:
             pass
         case _:
             assert_never(command)
-    if isinstance(command, model.LoanCommand) and not isinstance(command, model.ReceivePayment | model.ValueLoan):
-        guards.last[command.loan_id] = command.event_id
 
 
 def _require_a_loan(loan_id: str) -> None:
@@ -205,6 +225,8 @@ def _retry(command: model.RetryDeadLetter, guards: Guards, partitions: int, stam
 
 def _conclude(command: model.ConcludeContract, guards: Guards, stamp: Stamp) -> Envelope:
     open_date = require_open(guards)
+    if command.loan_id.startswith(RESERVED):
+        raise model.ReservedLoanId(f"{command.loan_id} begins with {' or '.join(RESERVED)}.", field="loan_id")
     if not isinstance(guards.loan(command.loan_id), NotContracted):
         raise model.LoanAlreadyContracted(f"Loan {command.loan_id} has a contract.", field="loan_id")
     terms = command.contract.terms

@@ -6,6 +6,7 @@ from datetime import date
 
 from services.ledger.engine.facts import Happening
 from shared.errors import Refusal
+from shared.events.bank import BankStatement, LineAssignment
 from shared.events.entries import EntryLine
 from shared.events.origination import Contract
 from shared.events.valuation import Valuation
@@ -182,12 +183,33 @@ class DeclineEntry:
     event_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class TakeStatement:
+    """Take in a bank statement whose lines are matched. `opening`: the minor units that the account began with, for its
+    first statement; `after`: the account's last event when the lines were matched."""
+
+    statement: BankStatement
+    opening: int
+    after: str | None
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssignLine:
+    """A person says what a line of a bank statement is; what follows for loans are commands beside this one."""
+
+    assignment: LineAssignment
+    after: str | None
+    event_id: str
+
+
 BookCommand = OpenBook | CloseDate | ClosePeriod | PublishRate | RetryDeadLetter
 EntryCommand = ProposeEntry | ApproveEntry | DeclineEntry
 LoanCommand = (
     ConcludeContract | Disburse | ReceivePayment | ReversePayment | ServiceLoan | UndoEvent | ValueLoan | ReleaseLoan
 )
-Command = BookCommand | LoanCommand | EntryCommand
+BankCommand = TakeStatement | AssignLine
+Command = BookCommand | LoanCommand | EntryCommand | BankCommand
 
 
 class BookNotOpen(Refusal):
@@ -264,6 +286,10 @@ class LoanIsParked(Refusal):
     """The loan is parked: its books are not complete until it is released."""
 
     status = 409
+
+
+class ReservedLoanId(Refusal):
+    """The id begins as those of bank accounts and of unmatched money do."""
 
 
 class ChangedMeanwhile(Refusal):

@@ -1,6 +1,6 @@
 """Commands become rows: guarding state, outbox, and what makes a repetition harmless, in one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -19,8 +19,15 @@ from services.ledger.commands.guard_rows import (
     payments_named,
     read_entries,
 )
-from services.ledger.commands.guards import Guards, Stamp
-from services.ledger.commands.model import ApproveEntry, ChangedMeanwhile, Command, DeclineEntry, LoanCommand
+from services.ledger.commands.guards import BankGuard, Guards, Stamp
+from services.ledger.commands.model import (
+    ApproveEntry,
+    BankCommand,
+    ChangedMeanwhile,
+    Command,
+    DeclineEntry,
+    LoanCommand,
+)
 from services.ledger.commands.state import ManualEntry
 from services.ledger.commands.trial import Standing
 from shared.commands import Commands, EventAlreadyRecorded, Once
@@ -74,9 +81,23 @@ class LedgerCommands:
         """
         return (await self._record([command], correlation_id, once, standing))[0]
 
-    async def record_many(self, commands: Sequence[Command]) -> list[Recorded]:
-        """Record all or none, in order, in one transaction; the first refusal is raised."""
-        return await self._record(commands, None, None) if commands else []
+    async def record_many(
+        self,
+        commands: Sequence[Command],
+        *,
+        correlation_id: str | None = None,
+        in_books: Mapping[str, str] | None = None,
+    ) -> list[Recorded]:
+        """Record all or none, in order, in one transaction; the first refusal is raised.
+
+        `in_books`: payments that the books have, whoever recorded them, by event id, with their loans.
+        """
+        return await self._record(commands, correlation_id, None, in_books=in_books) if commands else []
+
+    async def bank_account(self, subject: str) -> BankGuard | None:
+        """How far the statements of a bank account have come; None: none was taken."""
+        state = await self._units.state(subject)
+        return rules.account_from_json(state) if state is not None else None
 
     async def propose(self, command: LoanCommand, standing: Standing) -> tuple[Envelope, date]:
         """The event that the command would become now, and its value date; nothing is locked or recorded. Raises the
@@ -130,14 +151,20 @@ class LedgerCommands:
         correlation_id: str | None,
         once: Once | None,
         standing: Standing | None = None,
+        in_books: Mapping[str, str] | None = None,
     ) -> list[Recorded]:
         try:
-            return await self._transaction(commands, correlation_id, once, standing)
+            return await self._transaction(commands, correlation_id, once, standing, in_books or {})
         except EventAlreadyRecorded:  # the same event id at once on another aggregate: now it is a repetition
-            return await self._transaction(commands, correlation_id, once, standing)
+            return await self._transaction(commands, correlation_id, once, standing, in_books or {})
 
     async def _transaction(
-        self, commands: Sequence[Command], correlation_id: str | None, once: Once | None, standing: Standing | None
+        self,
+        commands: Sequence[Command],
+        correlation_id: str | None,
+        once: Once | None,
+        standing: Standing | None,
+        in_books: Mapping[str, str],
     ) -> list[Recorded]:
         names = {rules.aggregate_of(command) for command in commands}
         async with self._units.unit(*names, within=BOOK, once=once, correlation_id=correlation_id) as unit:
@@ -148,11 +175,14 @@ class LedgerCommands:
             repeated = await unit.recorded([command.event_id for command in commands])
             if standing is not None and commands[0].event_id not in repeated:
                 _require_standing(standing, rules.aggregate_of(commands[0]), guards)
+            for payment_id, loan_id in in_books.items():
+                guards.payments.setdefault(payment_id, (loan_id, False))
             before = copied(guards)
             recorded: list[Recorded] = []
             for command in commands:
                 recorded.append(Recorded(command.event_id, command.event_id in repeated))
                 if command.event_id in repeated and not isinstance(command, ApproveEntry | DeclineEntry):
+                    _require_alone(command)
                     continue  # a second decision on an entry has the first one's id, and is refused as such
                 event, partitions = rules.decide(command, guards, partitions=self._partitions, stamp=stamp)
                 rules.evolve(command, guards)
@@ -165,6 +195,13 @@ class LedgerCommands:
 
 
 _IS_RECORDED = "SELECT EXISTS (SELECT FROM command WHERE event_id = $1)"
+
+
+def _require_alone(command: Command) -> None:
+    """Refuse a repeated command on a bank account: those beside it were planned as if it were new, and the books may
+    have changed since it was recorded. Asked for again, it is known as repeated before anything is planned."""
+    if isinstance(command, BankCommand):
+        raise ChangedMeanwhile(f"Event {command.event_id} was recorded at the same time; try again.")
 
 
 def _require_standing(standing: Standing, loan_id: str, guards: Guards) -> None:

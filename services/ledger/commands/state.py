@@ -50,6 +50,17 @@ class Disbursed:
         return sum(one.amount for one in self.paid_out)
 
 
+@dataclass(frozen=True, slots=True)
+class BankGuard:
+    """How far the statements of a bank account have come. `statements`: id to digest; `last`: the last event of it."""
+
+    closing: int
+    closes: date
+    sequence: int | None
+    statements: dict[str, str]
+    last: str
+
+
 LoanState = NotContracted | Contracted | Disbursed
 
 
@@ -82,6 +93,9 @@ class Guards:
     servicing."""
     in_books: dict[str, LoanState] = field(default_factory=dict)
     """Loans as the books have them: servicing asks for one that another service contracted."""
+
+    accounts: dict[str, BankGuard] = field(default_factory=dict)
+    """Bank accounts of which a statement was taken, by subject."""
 
     def loan(self, loan_id: str) -> LoanState:
         """The loan's state; a loan without a row is not contracted."""
@@ -124,3 +138,21 @@ def loan_to_json(loan: LoanState) -> dict[str, Any]:
             return {"borrower_id": loan.borrower_id, "terms": terms, "paid_out": paid_out}
         case _:
             assert_never(loan)
+
+
+def account_from_json(state: dict[str, Any]) -> BankGuard:
+    """A bank account's state as it is kept in the table `aggregate`."""
+    return BankGuard(
+        state["closing"], date.fromisoformat(state["closes"]), state["sequence"], state["statements"], state["last"]
+    )
+
+
+def account_to_json(account: BankGuard) -> dict[str, Any]:
+    """The inverse of `account_from_json`."""
+    return {
+        "closing": account.closing,
+        "closes": account.closes.isoformat(),
+        "sequence": account.sequence,
+        "statements": account.statements,
+        "last": account.last,
+    }

@@ -64,6 +64,12 @@ WHO_MAY = {
     "GET /v1/loans/{loan_id}/proof": "otcpa",
     "GET /v1/checkpoints": "otcpa",
     "GET /v1/checkpoints/{partition}": "otcpa",
+    "POST /v1/bank/statements": "ot",
+    "GET /v1/bank/statements": "otcpa",
+    "GET /v1/bank/lines": "otcpa",
+    "POST /v1/bank/lines/{line_id}/match": "o",
+    "POST /v1/bank/lines/{line_id}/split": "o",
+    "POST /v1/bank/lines/{line_id}/unmatch": "o",
     "GET /v1/parked": "pa",
     "POST /v1/parked/{loan_id}/release": "p",
     "GET /v1/dead-letters": "pa",
@@ -76,7 +82,7 @@ async def test_every_route_lets_in_the_roles_that_it_names_and_nobody_else(clien
     differences = []
     for route, letters in WHO_MAY.items():
         method, path = route.split()
-        ids = dict.fromkeys(("payment_id", "charge_id", "event_id", "entry_id"), new_event_id())
+        ids = dict.fromkeys(("payment_id", "charge_id", "event_id", "entry_id", "line_id"), new_event_id())
         at = path.format(loan_id="loan-1", period="2024-01", partition=0, offset=0, **ids)
         for role in (None, "nobody", *sorted(ROLES)):
             answer = await client.send(role, method, at, {} if method == "POST" else None)

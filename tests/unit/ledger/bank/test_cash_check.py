@@ -1,0 +1,161 @@
+"""The daily check of cash, three ways: each difference is found, and explained where it can be."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from services.ledger.bank.assigning import Part, to_loans, to_outside
+from services.ledger.bank.cash_check import Sources, cash_check
+from services.ledger.commands.model import ReversePayment
+from shared.events import origination, servicing
+from shared.events.envelope import new_event_id
+from tests.unit.ledger.bank.samples import House, camt, entry
+
+
+def check(house: House, on: str, **sides: Any) -> dict[str, Any]:
+    sources = Sources(
+        accounts={"main-eur": (house.account, house.state())},
+        books=sides.get("books", house.facts()),
+        log=sides.get("log", house.log().facts),
+        aside=sides.get("aside", {}),
+    )
+    found: dict[str, Any] = cash_check(sources, date.fromisoformat(on), 5)["currencies"]["EUR"]
+    parts = sum(round(float(item["amount"]) * 100) for item in found["items"] if item["kind"] != "log")
+    if not sides:
+        assert parts == round(float(found["difference"]) * 100), "the items are the whole difference"
+    return found
+
+
+def kinds(found: dict[str, Any]) -> list[tuple[str, str]]:
+    return sorted((item["kind"], item["amount"]) for item in found["items"])
+
+
+@pytest.fixture
+def house() -> House:
+    house = House()
+    house.lend("loan-1")
+    house.close_through("2024-02-29")
+    return house
+
+
+def test_all_three_agree_once_bank_and_books_have_the_same(house: House) -> None:
+    house.take(
+        camt(
+            entry("-1200.00", text="loan-1", on="2024-02-01"), entry("100.00", text="loan-1", bank="B-2"),
+            entry("17.00", bank="B-3"), closing="3917.00",
+        )
+    )  # fmt: skip
+    found = check(house, "2024-02-28")
+    assert (found["ok"], found["items"], found["difference"]) == (True, [], "0.00")
+    assert (found["bank"], found["books"], found["log"]) == ("3917.00", "-1083.00", "-1083.00")
+    assert found["accounts"] == [
+        {"account": "main-eur", "statement_id": "S-1", "through": "2024-02-28", "closing": "3917.00"}
+    ]
+
+
+def test_what_only_the_books_have_is_on_its_way_for_some_days(house: House) -> None:
+    house.take(camt(entry("-1200.00", text="loan-1", on="2024-02-01"), closing="3800.00"))
+    house.pay("loan-1", "100.00", "2024-02-26", "receipt/1")
+    assert kinds(check(house, "2024-02-28")) == [("in-transit", "-100.00")]
+    assert check(house, "2024-02-28")["ok"]
+    late = check(house, "2024-03-03")
+    assert (kinds(late), late["ok"]) == ([("not-at-the-bank", "-100.00")], False)
+    assert late["items"][0]["loans"] == ["loan-1"]
+
+
+def test_what_only_the_bank_has_is_a_finding_until_a_person_says_what_it_is(house: House) -> None:
+    house.take(camt(entry("-1200.00", text="loan-1"), entry("-9.50", bank="B-2"), closing="3790.50"))
+    assert kinds(check(house, "2024-02-28")) == [("not-in-the-books", "-9.50")]
+    assert not check(house, "2024-02-28")["ok"]
+    after = house.state().last_event
+    assert after is not None
+    house.record(*to_outside(house.line(2), "the bank's fee", after))
+    found = check(house, "2024-02-28")
+    assert (kinds(found), found["ok"]) == ([("outside", "-9.50")], True)
+    assert found["items"][0]["reason"] == "the bank's fee"
+
+
+def test_another_amount_than_was_recorded_is_a_finding(house: House) -> None:
+    house.pay("loan-1", "90.00", "2024-02-20", "receipt/78")
+    house.take(camt(entry("-1200.00", text="loan-1"), entry("95.00", e2e="receipt/78", bank="B-2"), closing="3895.00"))
+    found = check(house, "2024-02-28")
+    assert (kinds(found), found["ok"]) == ([("amount-differs", "5.00")], False)
+
+
+def test_a_payment_that_was_taken_back_while_the_bank_has_it_is_a_finding(house: House) -> None:
+    house.take(camt(entry("-1200.00", text="loan-1"), entry("100.00", text="loan-1", bank="B-2"), closing="3900.00"))
+    payment = house.line(2).allocations[0].event_id
+    house.record(ReversePayment("loan-1", payment, "by mistake", new_event_id()))
+    assert kinds(check(house, "2024-02-29")) == [("amount-differs", "100.00")]
+    assert not check(house, "2024-02-29")["ok"]
+
+
+def test_a_return_explains_the_days_between(house: House) -> None:
+    house.take(
+        camt(
+            entry("-1200.00", text="loan-1", on="2024-02-01"),
+            entry("100.00", e2e="DD-2024-1", text="loan-1", bank="B-2", on="2024-02-20"),
+            closing="3900.00",
+        )
+    )  # fmt: skip
+    back = entry("-100.00", e2e="DD-2024-1", on="2024-02-29", returned=True)
+    house.take(camt(back, opening="3900.00", closing="3800.00", number=2, day="2024-02-29"))
+    assert check(house, "2024-02-29")["items"] == []
+    between = check(house, "2024-02-25")
+    assert (kinds(between), between["ok"]) == ([("in-transit", "100.00")], True)
+
+
+def test_moving_money_between_loans_moves_no_cash(house: House) -> None:
+    house.take(camt(entry("-1200.00", text="loan-1"), entry("17.00", bank="B-2"), closing="3817.00"))
+    after = house.state().last_event
+    assert after is not None
+    house.record(*to_loans(house.line(2), [Part("loan-1", 1_000), Part("loan-9", 700)], "told", after))
+    assert check(house, "2024-02-28")["items"] == []
+
+
+def test_books_that_lost_or_changed_a_movement_do_not_agree_with_the_log(house: House) -> None:
+    payment = house.pay("loan-1", "100.00", "2024-02-26")
+    house.take(camt(entry("-1200.00", text="loan-1"), entry("100.00", bank="B-2"), closing="3900.00"))
+    good = house.facts()
+    lost = {key: fact for key, fact in good.items() if key != payment}
+    assert ("log", "100.00") in kinds(check(house, "2024-02-28", books=lost))
+    changed = good | {payment: replace(good[payment], amount=9_000)}
+    assert kinds(check(house, "2024-02-28", books=changed)) == [("amount-differs", "10.00"), ("log", "10.00")]
+    held = check(house, "2024-02-28", books=lost, aside={payment: "loan-1 is parked"})
+    assert {item["kind"] for item in held["items"]} == {"set-aside"}
+    assert held["ok"]
+
+
+def test_the_log_gives_the_books_cash_by_every_kind_of_event() -> None:
+    """Withheld fees, chargebacks, refunds, credits, prepayments, undoings: the log moves what the books move."""
+    house = House()
+    house.lend("loan-1")
+    terms = next(e.data.terms for e in house.events("loan-1") if isinstance(e, origination.LoanContracted))
+    fees = terms.model_validate(
+        terms.model_dump() | {"upfront_fees": [{"name": "handling", "share": "0.01", "amount": "5.00"}]}
+    )
+    contract = origination.Contract(borrower_id="b-9", product="micro@1", terms=fees)
+    head = {"source": "test", "subject": "loan-9", "time": "2024-02-01T00:00:00Z"}
+
+    def state(kind: Any, data: Any, **more: Any) -> str:
+        event = kind(id=new_event_id(), **head, **more, data=data)
+        house.fold(event)
+        return str(event.id)
+
+    state(origination.LoanContracted, contract)
+    state(origination.LoanDisbursed, origination.Disbursement(amount="1200.00", currency="EUR"))
+    payment = house.pay("loan-9", "100.00", "2024-01-31")
+    money = {"amount": "10.00", "currency": "EUR"}
+    state(servicing.PaymentChargedBack, servicing.Chargeback(payment_id=payment, reason="recalled", **money))
+    state(servicing.CreditReceived, servicing.Credit(kind="goodwill-credit", reason="late", **money))
+    gone = state(servicing.CreditReceived, servicing.Credit(kind="merchant-refund", reason="sent back", **money))
+    state(servicing.CreditReceived, servicing.Credit(kind="payout-refund", reason="sent back", **money))
+    state(servicing.PrincipalPrepaid, servicing.Prepayment(effect="fewer-instalments", **money))
+    state(servicing.EventUndone, servicing.Undoing(event_id=gone, reason="by mistake"))
+    house.pay("loan-8", "3.00", "2024-01-30")
+    assert not house.books.hosted.intake.parked
+    log = house.log().facts
+    assert {key: fact.amount for key, fact in log.items()} == {key: f.amount for key, f in house.facts().items()}
+    assert {key: fact.on for key, fact in log.items()} == {key: f.on for key, f in house.facts().items()}
