@@ -34,16 +34,17 @@ def levy(s: Servicing, event_id: str, data: events.Charge, day: int) -> None:
     _owe(s, LoanCharge(event_id, part, due, amount, amount), data.name, day)
 
 
-def withhold(s: Servicing, paid_out: int, day: int, *, first: bool) -> None:
-    """The fees of a disbursement are charged, and paid by being withheld."""
+def withhold(s: Servicing, event_id: str, paid_out: int, day: int, *, first: bool) -> None:
+    """The fees of the disbursement `event_id` are charged, and paid by being withheld. The id of each is made of the
+    disbursement's and of its place among them."""
     assert s.terms is not None
     loan = s.loan
     fees = upfront_fees(s.terms, paid_out, first=first)
     if sum(amount for _, amount in fees) > paid_out:
         raise InvariantBroken("fees above what is paid out")
-    for name, amount in fees:
-        charge = agreed(s, f"{name}/{day}", name, FEE, day, amount)
-        charge.left, charge.withheld = 0, amount
+    for n, (name, amount) in enumerate(fees):
+        charge = LoanCharge(derived_event_id(event_id, 0, "upfront-fee", n), FEE, day, amount, 0, withheld=amount)
+        _add(s, charge, name)
         post(s.journal, FEES_RECEIVABLE, FEE_INCOME, amount, loan.currency, day)
         post(s.journal, CASH, FEES_RECEIVABLE, amount, loan.currency, day)
         s.trail.withheld(charge.event_id, day, amount)

@@ -129,7 +129,7 @@ class Servicing:
             self.begun_by = fact.event_id
             self.paid_out.append(out)
             self.trail.disbursed(fact.event_id, day, fact.amount)
-            charges.withhold(self, fact.amount, day, first=True)
+            charges.withhold(self, fact.event_id, fact.amount, day, first=True)
             for _offset, event_id, amount, _currency in no_longer_waiting(loan):
                 self.payments[event_id] = amount
                 self.take_in(event_id, PAYMENT, amount, day, SUSPENSE)
@@ -145,7 +145,7 @@ class Servicing:
         self.trail.disbursed(fact.event_id, day, fact.amount)
         changes.redraw(self, day, paid_out=fact.amount)
         self.trail.covered(fact.event_id)
-        charges.withhold(self, fact.amount, day, first=False)
+        charges.withhold(self, fact.event_id, fact.amount, day, first=False)
 
     def _charge_back(self, fact: ServicingFact, data: events.Chargeback) -> None:
         amount = self.amount_of(data.amount, data.currency)
