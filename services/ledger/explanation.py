@@ -34,14 +34,15 @@ RULES: dict[type[Envelope], str] = {
     "a charge-off or write-off it is a recovery.",
     PaymentReversed: "The loan is folded anew without the payment, and the difference is booked today.",
     BusinessDateClosed: "At the end of its due date an instalment falls due: its unpaid interest becomes receivable, "
-    "interest paid ahead is used up.",
+    "interest paid ahead is used up; fees that the terms have it ask for become income.",
     ParkedLoanReleased: "What fell due while the loan was parked is booked on the day of its release.",
     BookOpened: "The book opens on its first business date; no loan is touched.",
     DeadLetterRetried: "A record that could not be read is read again, or settled by another event.",
     PlanAgreed: "A plan of repayment is noted by collections; it changes neither what is owed nor when.",
     servicing.ChargeLevied: "A charge becomes receivable and income at once, and is asked for with the instalment that "
     "its due date falls into.",
-    servicing.ChargeWaived: "What is unpaid of a charge is forgone: receivable and income are taken back.",
+    servicing.ChargeWaived: "What is unpaid of a charge is forgone: receivable and income are taken back; a fee of an "
+    "instalment that has not fallen due stands in neither yet.",
     servicing.ChargeAdjusted: "What a charge was wrong by is taken back from its income and used as money of its own "
     "kind, in the allocation order of the terms.",
     servicing.CreditReceived: "A credit is used as money of its own kind, in the allocation order of the terms: a "

@@ -7,12 +7,16 @@
 | money comes in: interest that has fallen due | its source | interest receivable |
 | money comes in: interest ahead of its due date | its source | unearned interest |
 | money comes in: fee, penalty | its source | fees receivable, penalties receivable |
+| money comes in: an instalment's fee ahead of its due date | its source | unearned fees |
 | money comes in beyond the whole debt | its source | overpayment |
 | money comes in after a charge-off or write-off | its source | recoveries |
 | payment that fits no disbursed loan in its currency | cash | suspense |
 | a business date ends: the day's interest of an accrual group | accrued interest | interest income |
 | an instalment falls due: its unpaid interest | interest receivable | accrued interest |
 | an instalment falls due: its interest paid ahead | unearned interest | accrued interest |
+| an instalment falls due: its unpaid fees | fees receivable | fee income |
+| an instalment falls due: its fees paid ahead | unearned fees | fee income |
+| an early end leaves an instalment's fee paid ahead without its instalment | unearned fees | overpayment |
 | a fee or penalty is charged | fees receivable, penalties receivable | fee income, penalty income |
 | a charge is waived | fee income, penalty income | fees receivable, penalties receivable |
 | a payment is charged back | overpayment, then loans receivable | cash |
@@ -21,6 +25,7 @@
 | charge-off, write-off: interest that has fallen due | interest charged off | interest receivable |
 | charge-off, write-off: interest paid ahead | unearned interest | interest charged off |
 | charge-off, write-off: fees, penalties | fee income, penalty income | fees receivable, penalties receivable |
+| charge-off, write-off: instalments' fees paid ahead | unearned fees | fee income |
 | the loan's instalments change | the difference of the claims | |
 | reversal, backdated fact | the difference: what the loan's journal now is, less what was booked | |
 
@@ -38,6 +43,7 @@ ACCRUED_INTEREST = 1230
 FEES_RECEIVABLE = 1240
 PENALTIES_RECEIVABLE = 1250
 UNEARNED_INTEREST = 2210
+UNEARNED_FEES = 2215
 OVERPAYMENT = 2220
 SUSPENSE = 2310
 INTEREST_INCOME = 4110
@@ -57,6 +63,7 @@ NAMES = {
     FEES_RECEIVABLE: "fees-receivable",
     PENALTIES_RECEIVABLE: "penalties-receivable",
     UNEARNED_INTEREST: "unearned-interest",
+    UNEARNED_FEES: "unearned-fees",
     OVERPAYMENT: "overpayment",
     SUSPENSE: "suspense",
     INTEREST_INCOME: "interest-income",

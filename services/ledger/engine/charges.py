@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from services.ledger.engine.account import FEE, PENALTY, LoanCharge
 from services.ledger.engine.accounts import CASH, FEE_INCOME, FEES_RECEIVABLE, PENALTIES_RECEIVABLE, PENALTY_INCOME
+from services.ledger.engine.claims import use_credit
+from services.ledger.engine.instalment_fees import ahead, fees_of, follow, lapse, lapsing
 from services.ledger.engine.journal import post
 from services.ledger.engine.reuse import balances, put_anew
 from services.ledger.engine.trail import Split
@@ -16,6 +18,7 @@ from shared.schedules.fees import upfront_fees
 
 if TYPE_CHECKING:
     from services.ledger.engine.servicing import Servicing
+    from shared.schedules import Schedule
 
 RECEIVABLE = {PENALTY: PENALTIES_RECEIVABLE, FEE: FEES_RECEIVABLE}
 INCOME = {PENALTY: PENALTY_INCOME, FEE: FEE_INCOME}
@@ -84,8 +87,27 @@ def agreed(s: Servicing, what: str, name: str, part: int, due: int, amount: int)
     return charge
 
 
+def follow_schedule(s: Servicing, plan: Schedule, day: int) -> int:
+    """The fees of instalments become those of `plan`; returns what was paid of them and is no longer asked for."""
+    assert s.terms is not None
+    if not s.terms.instalment_fees:
+        return 0
+    fees = fees_of(s.terms, plan, s.begun_by)
+    s.names.update({fee.charge_id: fee.name for fee in fees})
+    return follow(s.loan, fees, day)
+
+
+def let_lapse(s: Servicing, amount: int, day: int) -> None:
+    """The fees that are no longer owed if `amount` comes now are gone; what was paid of them is used otherwise."""
+    loan = s.loan
+    if coming := lapsing(loan, amount, day):
+        freed = lapse(loan, coming, day, s.journal)
+        s.rows.put(loan, s.rows.take(loan), day)
+        s.trail.reused(day, Split(fees=freed), use_credit(loan, day, s.journal, s.rows))
+
+
 def waive(s: Servicing, event_id: str, data: events.Waiver, day: int) -> None:
-    """What is unpaid of a charge is forgone."""
+    """What is unpaid of a charge is forgone. An instalment's fee that has not fallen due is in no books yet."""
     loan = s.loan
     charge = _charge(s, data.charge_id, "a waiver")
     amount = charge.left
@@ -93,7 +115,7 @@ def waive(s: Servicing, event_id: str, data: events.Waiver, day: int) -> None:
         raise InvariantBroken("a waiver of a charge of which nothing is unpaid")
     charge.left = 0
     charge.waived += amount
-    if not loan.charged_off:
+    if not loan.charged_off and charge not in ahead(loan):
         post(s.journal, INCOME[charge.part], RECEIVABLE[charge.part], amount, loan.currency, day)
     s.rows.put(loan, s.rows.take(loan), day)
     split = Split(penalties=amount) if charge.part == PENALTY else Split(fees=amount)
@@ -103,6 +125,8 @@ def waive(s: Servicing, event_id: str, data: events.Waiver, day: int) -> None:
 def adjust(s: Servicing, event_id: str, data: events.ChargeCredit, day: int) -> None:
     """A charge was wrong: its amount counts as money, wherever the loan's order puts it."""
     charge = _charge(s, data.charge_id, "an adjustment")
+    if charge in ahead(s.loan):
+        raise InvariantBroken("an adjustment of an instalment's fee before it falls due: what is unpaid can be waived")
     amount = s.amount_of(data.amount, data.currency)
     credited = s.credited.get(data.charge_id, 0) + amount
     if credited > charge.amount - charge.waived:

@@ -9,9 +9,11 @@ from services.ledger.engine.accounts import (
     OVERPAYMENT,
     PENALTIES_RECEIVABLE,
     RECOVERIES,
+    UNEARNED_FEES,
     UNEARNED_INTEREST,
 )
 from services.ledger.engine.allocation import PAYMENT, Allocation, Uses, allocate
+from services.ledger.engine.instalment_fees import earn, lapse, lapsing
 from services.ledger.engine.journal import Journal, JournalLine
 
 
@@ -28,16 +30,7 @@ def receive(
         if amount > used.rest:
             journal.append(JournalLine(source, RECOVERIES, amount - used.rest, number, day))
     else:
-        if used.penalty:
-            journal.append(JournalLine(source, PENALTIES_RECEIVABLE, used.penalty, number, day))
-        if used.fee:
-            journal.append(JournalLine(source, FEES_RECEIVABLE, used.fee, number, day))
-        if used.interest_due:
-            journal.append(JournalLine(source, INTEREST_RECEIVABLE, used.interest_due, number, day))
-        if used.interest_ahead:
-            journal.append(JournalLine(source, UNEARNED_INTEREST, used.interest_ahead, number, day))
-        if used.principal:
-            journal.append(JournalLine(source, LOANS_RECEIVABLE, used.principal, number, day))
+        _book(used, source, number, day, journal)
     if used.rest:
         loan.overpaid += used.rest
         if source != OVERPAYMENT:
@@ -47,7 +40,30 @@ def receive(
     return used
 
 
+def _book(used: Allocation, source: int, number: int, day: int, journal: Journal) -> None:
+    if used.penalty:
+        journal.append(JournalLine(source, PENALTIES_RECEIVABLE, used.penalty, number, day))
+    if used.fee:
+        journal.append(JournalLine(source, FEES_RECEIVABLE, used.fee, number, day))
+    if used.fee_ahead:
+        journal.append(JournalLine(source, UNEARNED_FEES, used.fee_ahead, number, day))
+    if used.interest_due:
+        journal.append(JournalLine(source, INTEREST_RECEIVABLE, used.interest_due, number, day))
+    if used.interest_ahead:
+        journal.append(JournalLine(source, UNEARNED_INTEREST, used.interest_ahead, number, day))
+    if used.principal:
+        journal.append(JournalLine(source, LOANS_RECEIVABLE, used.principal, number, day))
+
+
 _NOTHING = Allocation(0, 0, 0, 0, 0, 0)
+
+
+def pay(loan: Loan, amount: int, day: int, source: int, journal: Journal) -> None:
+    """Money comes in for a loan that is paid in place: `receive`, after the fees that lapse with it are gone."""
+    if loan.charges and (charges := lapsing(loan, amount, day)):
+        lapse(loan, charges, day, journal)
+        use_credit(loan, day, journal, None)
+    receive(loan, amount, day, source, journal)
 
 
 def use_credit(loan: Loan, day: int, journal: Journal, uses: Uses | None) -> Allocation:
@@ -78,6 +94,8 @@ def fall_due(loan: Loan, before: int, journal: Journal) -> bool:
                 journal.append(JournalLine(UNEARNED_INTEREST, ACCRUED_INTEREST, paid, loan.currency, day))
             if unpaid:
                 journal.append(JournalLine(INTEREST_RECEIVABLE, ACCRUED_INTEREST, unpaid, loan.currency, day))
+        if loan.charges and loan.earns(k):
+            earn(loan, k, journal)
         loan.fallen = k + 1
         if (key := 2 * day + 1) > loan.last_key:
             loan.last_key = key

@@ -15,8 +15,10 @@ from services.ledger.engine.accounts import (
     LOANS_RECEIVABLE,
     PENALTIES_RECEIVABLE,
     PENALTY_INCOME,
+    UNEARNED_FEES,
     UNEARNED_INTEREST,
 )
+from services.ledger.engine.instalment_fees import receivable, unearned
 from services.ledger.engine.journal import post
 from services.ledger.engine.trail import Split
 from shared.errors import InvariantBroken
@@ -70,7 +72,8 @@ def _take_out(s: Servicing, loss: int, day: int) -> None:
     ahead = sum(loan.asked[INTEREST][k] - loan.left[INTEREST][k] for k in range(loan.fallen, len(loan.due)))
     post(s.journal, loss, LOANS_RECEIVABLE, loan.principal_outstanding, number, day)
     post(s.journal, INTEREST_CHARGED_OFF, INTEREST_RECEIVABLE, loan.interest_fallen_unpaid(), number, day)
-    post(s.journal, FEE_INCOME, FEES_RECEIVABLE, loan.unpaid_of(FEE), number, day)
+    post(s.journal, FEE_INCOME, FEES_RECEIVABLE, receivable(loan), number, day)
     post(s.journal, PENALTY_INCOME, PENALTIES_RECEIVABLE, loan.unpaid_of(PENALTY), number, day)
     post(s.journal, UNEARNED_INTEREST, INTEREST_CHARGED_OFF, ahead, number, day)
+    post(s.journal, UNEARNED_FEES, FEE_INCOME, unearned(loan), number, day)
     loan.earns_until = loan.fallen

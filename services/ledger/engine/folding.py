@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from services.ledger.engine.account import CONTRACTED, UNKNOWN, Loan
 from services.ledger.engine.accounts import CASH, SUSPENSE
-from services.ledger.engine.claims import receive
+from services.ledger.engine.claims import pay
 from services.ledger.engine.facts import ContractFact, DisbursementFact, Fact, PaymentFact, ServicingFact, key_of
 from services.ledger.engine.journal import Journal, JournalLine
 from services.ledger.engine.opening import conclude, disburse, no_longer_waiting, terms_of
@@ -46,13 +46,13 @@ def apply(loan: Loan, fact: Fact, journal: Journal) -> None:
                 loan.waiting.append((fact.offset, fact.event_id, fact.amount, fact.currency))
                 journal.append(JournalLine(CASH, SUSPENSE, fact.amount, fact.currency, fact.effective))
             else:
-                receive(loan, fact.amount, fact.effective, CASH, journal)
+                pay(loan, fact.amount, fact.effective, CASH, journal)
         case ContractFact():
             conclude(loan, fact.contract)
         case DisbursementFact():
             disburse(loan, fact, journal)
             for _offset, _event_id, amount, _currency in no_longer_waiting(loan):
-                receive(loan, amount, fact.effective, SUSPENSE, journal)
+                pay(loan, amount, fact.effective, SUSPENSE, journal)
         case _:
             raise AssertionError("in_place was not asked")
     if (key := key_of(fact)) > loan.last_key:

@@ -5,6 +5,7 @@ from datetime import date
 from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, NEVER, UNKNOWN, WHEN_OVERDUE, Loan
 from services.ledger.engine.accounts import CASH, LOANS_RECEIVABLE
 from services.ledger.engine.facts import DisbursementFact
+from services.ledger.engine.instalment_fees import AgreedFee, begin, fees_of
 from services.ledger.engine.journal import Journal, JournalLine
 from shared.errors import InvariantBroken, Refusal
 from shared.events.origination import Contract
@@ -85,8 +86,8 @@ def planned(terms: Terms, paid_out: list[PaidOut]) -> Schedule:
         raise InvariantBroken(refusal.detail) from refusal
 
 
-def disburse(loan: Loan, fact: DisbursementFact, journal: Journal) -> None:
-    """The first money out makes the instalments."""
+def disburse(loan: Loan, fact: DisbursementFact, journal: Journal) -> list[AgreedFee]:
+    """The first money out makes the instalments. Returns the fees that they ask for."""
     if loan.status == UNKNOWN:
         raise InvariantBroken("a disbursement without a contract")
     if fact.currency != loan.currency:
@@ -98,7 +99,10 @@ def disburse(loan: Loan, fact: DisbursementFact, journal: Journal) -> None:
     loan.terms = None
     loan.start = fact.effective
     lay_out(loan, plan)
+    fees = fees_of(terms, plan, fact.event_id) if terms.instalment_fees else []
+    begin(loan, fees)
     journal.append(JournalLine(LOANS_RECEIVABLE, CASH, fact.amount, fact.currency, fact.effective))
+    return fees
 
 
 def lay_out(loan: Loan, plan: Schedule) -> None:

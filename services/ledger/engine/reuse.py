@@ -13,18 +13,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, Loan
+from services.ledger.engine.account import INTEREST, PENALTY, PRINCIPAL, Loan
 from services.ledger.engine.accounts import (
     ACCRUED_INTEREST,
+    FEE_INCOME,
     FEES_RECEIVABLE,
     INTEREST_RECEIVABLE,
     LOANS_RECEIVABLE,
     OVERPAYMENT,
     PENALTIES_RECEIVABLE,
+    UNEARNED_FEES,
     UNEARNED_INTEREST,
 )
 from services.ledger.engine.allocation import allocate
 from services.ledger.engine.claims import use_credit
+from services.ledger.engine.instalment_fees import earned, receivable, unearned
 from services.ledger.engine.journal import post
 from services.ledger.engine.orders import order_of
 from services.ledger.engine.rows import ADDITIONAL, DOWN_PAYMENT, Row
@@ -53,7 +56,9 @@ def balances(loan: Loan) -> Balances:
     return {
         LOANS_RECEIVABLE: sum(loan.left[PRINCIPAL]),
         INTEREST_RECEIVABLE: sum(left[:fallen]),
-        FEES_RECEIVABLE: sum(loan.left[FEE]),
+        FEES_RECEIVABLE: receivable(loan),
+        UNEARNED_FEES: -unearned(loan),
+        FEE_INCOME: -earned(loan),
         PENALTIES_RECEIVABLE: sum(loan.left[PENALTY]),
         ACCRUED_INTEREST: -sum(asked[:fallen]),
         UNEARNED_INTEREST: sum(left[fallen:]) - sum(asked[fallen:]),
@@ -102,6 +107,7 @@ def _use_all_again(s: Servicing, rows: Iterable[Row], day: int) -> None:
     for charge in loan.charges:
         charge.left = charge.amount - charge.waived - charge.withheld
     loan.overpaid = 0
+    s.trail.anew()
     s.rows.put(loan, fresh, day)
     for move in s.moves:
         if move.out:

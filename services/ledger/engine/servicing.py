@@ -112,6 +112,7 @@ class Servicing:
         if self._follows_what_is_outstanding():
             self.received.append((date.fromordinal(day), amount))
             changes.redraw(self, day)
+        charges.let_lapse(self, amount, day)
         written_off = loan.status == WRITTEN_OFF
         used = receive(loan, amount, day, source, self.journal, kind, self.rows)
         if written_off:
@@ -124,7 +125,8 @@ class Servicing:
         loan, day = self.loan, fact.effective
         out = PaidOut(date.fromordinal(day), fact.amount)
         if loan.status == CONTRACTED:
-            disburse(loan, fact, self.journal)
+            fees = disburse(loan, fact, self.journal)
+            self.names.update({fee.charge_id: fee.name for fee in fees})
             self.rows.begin(loan)
             self.begun_by = fact.event_id
             self.paid_out.append(out)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, STATUS, Loan, decode_loan, iso
+from services.ledger.engine.account import INTEREST, PENALTY, PRINCIPAL, STATUS, Loan, decode_loan, iso
 from services.ledger.engine.accounts import NAMES
 from services.ledger.engine.folding import fold
+from services.ledger.engine.instalment_fees import receivable
 from services.ledger.queries.aside import parked_rows
 from services.ledger.queries.snapshots import snapshot
 from services.ledger.queries.two_dates import Dates, dates_within, facts_at, known_rows
@@ -172,7 +173,7 @@ def figures(loan: Loan, day: int) -> dict[str, Any]:
         "principal": text(loan.principal),
         "principal_outstanding": text(loan.principal_outstanding),
         "interest_due": text(loan.interest_fallen_unpaid()),
-        "fees_due": text(loan.unpaid_of(FEE)),
+        "fees_due": text(receivable(loan)),
         "penalties_due": text(loan.unpaid_of(PENALTY)),
         "past_due": text(loan.past_due(day)),
         "past_due_since": iso(loan.past_due_since(day)),

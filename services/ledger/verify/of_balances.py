@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from services.ledger.digest import canonical_state
-from services.ledger.engine.account import FEE, INTEREST, PENALTY, WRITTEN_OFF, AccrualGroup, Loan, iso
+from services.ledger.engine.account import INTEREST, PENALTY, WRITTEN_OFF, AccrualGroup, Loan, iso
 from services.ledger.engine.accounts import (
     ACCRUED_INTEREST,
     FEES_RECEIVABLE,
@@ -15,10 +15,12 @@ from services.ledger.engine.accounts import (
     OVERPAYMENT,
     PENALTIES_RECEIVABLE,
     SUSPENSE,
+    UNEARNED_FEES,
     UNEARNED_INTEREST,
 )
 from services.ledger.engine.accrual import period
 from services.ledger.engine.folding import fold
+from services.ledger.engine.instalment_fees import receivable, unearned
 from services.ledger.engine.journal import Journal
 from services.ledger.fact_reading import stored_facts
 from services.ledger.verify.rows import Books, Finding, Posting
@@ -70,13 +72,20 @@ principal_is_its_postings = _balance_check(
     LOANS_RECEIVABLE, "principal outstanding", _asset(lambda loan: loan.principal_outstanding), 1
 )
 interest_is_its_postings = _balance_check(INTEREST_RECEIVABLE, "interest due", _asset(Loan.interest_fallen_unpaid), 1)
-fees_are_their_postings = _balance_check(FEES_RECEIVABLE, "fees", _asset(lambda loan: loan.unpaid_of(FEE)), 1)
+_fees_unpaid = _balance_check(FEES_RECEIVABLE, "fees", _asset(receivable), 1)
+_fees_ahead = _balance_check(UNEARNED_FEES, "fees paid ahead", unearned, -1)
 penalties_are_their_postings = _balance_check(
     PENALTIES_RECEIVABLE, "penalties", _asset(lambda loan: loan.unpaid_of(PENALTY)), 1
 )
 unearned_is_its_postings = _balance_check(UNEARNED_INTEREST, "interest paid ahead", _paid_ahead, -1)
 accrued_is_its_postings = _balance_check(ACCRUED_INTEREST, "interest fallen due", _fallen_interest, -1)
 overpayment_is_its_postings = _balance_check(OVERPAYMENT, "overpaid", lambda loan: loan.overpaid, -1)
+
+
+def fees_are_their_postings(books: Books) -> Iterator[Finding]:
+    """Fees of a loan's state, unpaid and paid ahead = the sums of their postings."""
+    yield from _fees_unpaid(books)
+    yield from _fees_ahead(books)
 
 
 def suspense_is_its_postings(books: Books) -> Iterator[Finding]:
