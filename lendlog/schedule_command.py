@@ -14,7 +14,7 @@ from services.origination.annual_rate import Method
 from services.origination.cost import fees_withheld, rate_of
 from shared.calendar import Unit, add_months, days_in_month
 from shared.errors import MissingPrecondition
-from shared.events.terms import DueDateShift, PlannedInstalment, Terms, UpfrontFee
+from shared.events.terms import DueDateShift, InstalmentFee, PlannedInstalment, Terms, UpfrontFee
 from shared.money import decimal_text, minor_units
 from shared.schedules import Schedule, paid_out_whole
 
@@ -22,7 +22,7 @@ Kind = Literal["equal-instalment", "equal-principal", "flat", "interest-only", "
 DayCount = Literal["equal-periods", "30/360", "actual/360", "actual/364", "actual/365", "actual/actual"]
 Day = datetime | None
 DATES = ["%Y-%m-%d"]
-COLUMNS = ("due", "days", "principal", "interest", "total", "balance")
+COLUMNS = ("due", "days", "principal", "interest", "fees", "total", "balance")
 
 
 def command(
@@ -63,6 +63,13 @@ def command(
     fee: Annotated[
         list[str] | None, typer.Option(help="Withheld at payout, NAME:AMOUNT or NAME:PERCENT%, such as opening:1.5%.")
     ] = None,
+    instalment_fee: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of each instalment, NAME:AMOUNT or NAME:PERCENT%:BASE, such as account:5 or "
+            "service:0.1%:outstanding; BASE is principal, interest, instalment, outstanding or contract."
+        ),
+    ] = None,
     shares: Annotated[str, typer.Option(help="Seasonal: MONTH:SHARE,..., such as 6:0.2,10:0.8.")] = "",
     zero: Annotated[str, typer.Option(help="Seasonal: months that repay nothing, such as 1,2.")] = "",
     plan: Annotated[str, typer.Option(help="Irregular: DATE:PRINCIPAL,..., such as 2025-06-30:400,...")] = "",
@@ -76,11 +83,16 @@ def command(
 ) -> None:
     """Print the schedule of a loan that is paid out whole, with totals and the all-in annual rate."""
     planned, fees, paid_out_on = _plan(plan), [_fee(text) for text in fee or ()], start.date()
+    of_each = [_instalment_fee(text) for text in instalment_fee or ()]
     count = n or len(planned)
     if not count:
         raise MissingPrecondition("Say how many instalments: --n 12.")
     amounts = (principal, principal_multiple, instalment_multiple, balloon)
-    for text in (*amounts, *(amount for _, amount in planned), *(one["amount"] for one in fees if "amount" in one)):
+    for text in (
+        *amounts,
+        *(amount for _, amount in planned),
+        *(one["amount"] for one in (*fees, *of_each) if "amount" in one),
+    ):
         if text is not None:
             minor_units(text, currency)
     first = first_due.date() if first_due else planned[0][0] if planned else _next(paid_out_on, every, unit, month_end)
@@ -111,6 +123,7 @@ def command(
             grace_interest_charge=grace_charge,
             down_payment=down_payment,
             upfront_fees=tuple(UpfrontFee.model_validate(one) for one in fees),
+            instalment_fees=tuple(InstalmentFee.model_validate(one) for one in of_each),
             holidays=DueDateShift(country=holidays, roll=roll, with_interest=with_interest) if holidays else None,
         )
     except ValidationError as error:
@@ -130,9 +143,11 @@ def _document(terms: Terms, start: date, made: Schedule) -> dict[str, Any]:
         balance -= one.principal
         row = {"due": one.due.isoformat(), "days": (one.due - one.start).days}
         row |= {"principal": decimal_text(one.principal, code), "interest": decimal_text(one.interest, code)}
+        row |= {"fees": decimal_text(sum(one.fees), code)} if one.fees else {}
         row |= {"total": decimal_text(one.total, code), "balance": decimal_text(balance, code)}
         rows.append(row | ({"down_payment": True} if one.down_payment else {}))
     interest, fees = sum(made.interest), fees_withheld(terms)
+    asked = sum(sum(one.fees) for one in made.instalments)
     withheld = sum(amount for _, amount in fees)
     paid_out = {
         "fees": [{"name": name, "amount": decimal_text(amount, code)} for name, amount in fees],
@@ -147,7 +162,8 @@ def _document(terms: Terms, start: date, made: Schedule) -> dict[str, Any]:
         "totals": {
             "principal": decimal_text(lent, code),
             "interest": decimal_text(interest, code),
-            "total": decimal_text(lent + interest, code),
+            **({"fees": decimal_text(asked, code)} if terms.instalment_fees else {}),
+            "total": decimal_text(lent + interest + asked, code),
         },
         **(paid_out if fees else {}),
         "all_in_rate": _rates(terms, start, made),
@@ -162,12 +178,13 @@ def _rates(terms: Terms, start: date, made: Schedule) -> dict[str, str]:
 
 
 def _table(document: dict[str, Any]) -> Iterator[str]:
-    rows = [
-        [str(number), *(str(row[name]) for name in COLUMNS)] for number, row in enumerate(document["instalments"], 1)
-    ]
     totals = document["totals"]
-    rows.append(["", "total", "", totals["principal"], totals["interest"], totals["total"], ""])
-    table = [["", *COLUMNS], *rows]
+    columns = [name for name in COLUMNS if name != "fees" or name in totals]
+    rows = [
+        [str(number), *(str(row[name]) for name in columns)] for number, row in enumerate(document["instalments"], 1)
+    ]
+    rows.append(["", *(({"due": "total"} | totals).get(name, "") for name in columns)])
+    table = [["", *columns], *rows]
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     for row in table:
         yield "  ".join(
@@ -194,14 +211,21 @@ def _fraction(percent: str, refused: str = "") -> str:
     return f"{(rate / 100).normalize():f}"
 
 
-def _fee(text: str) -> dict[str, str]:
+def _fee(text: str, refused: str = "") -> dict[str, str]:
     name, _, size = text.strip().partition(":")
-    refused = f"{text[:40]!r} is no fee: --fee opening:1.5% or --fee opening:50."
+    refused = refused or f"{text[:40]!r} is no fee: --fee opening:1.5% or --fee opening:50."
     if size.endswith("%"):
         return {"name": name, "share": _fraction(size[:-1], refused)}
     if not (name and size):
         raise MissingPrecondition(refused)
     return {"name": name, "amount": size}
+
+
+def _instalment_fee(text: str) -> dict[str, str]:
+    name, _, rest = text.strip().partition(":")
+    size, _, base = rest.partition(":")
+    refused = f"{text[:40]!r} is no fee: --instalment-fee account:5 or --instalment-fee service:0.1%:outstanding."
+    return _fee(f"{name}:{size}", refused) | ({"base": base} if base else {})
 
 
 def _next(start: date, every: int, unit: Unit, month_end: str) -> date:

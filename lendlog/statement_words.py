@@ -110,6 +110,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "fees-receivable": "应收费用",
         "penalties-receivable": "应收罚息",
         "unearned-interest": "未实现利息",
+        "unearned-fees": "未实现费用",
         "overpayment": "溢缴款",
         "suspense": "暂收款",
         "tax-payable": "应交税费",

@@ -1,8 +1,9 @@
 """A second opinion on a loan: from the words of its contract alone, day by day, in exact fractions.
 
 Takes and gives plain dicts, lists and integers (minor units); shares no code with the ledger. A loan is {kind, rate,
-count, every, unit, first_due, day_count, rounding, grace, order}: the words of its terms, the rate a Fraction, `grace`
-the periods that ask for interest alone. paid_out: [(date, amount)] by date. Instalments are [interest, principal].
+count, every, unit, first_due, day_count, rounding, grace, order, fee}: the words of its terms, the rate a Fraction,
+`grace` the periods that ask for interest alone. paid_out: [(date, amount)] by date. Instalments are [interest,
+principal], with their fees [interest, principal, fee].
 """
 
 from calendar import isleap, monthrange
@@ -88,11 +89,43 @@ def instalments(loan, paid_out):
     return walk(loan, paid_out, lambda lent, _: rounded(Fraction(lent, parts)) if parts else 0, rounded)[0]
 
 
-def pay(loan, left, day, amount):
+def with_fees(loan, asked, paid_out):
+    """The instalments as [interest, principal, fee]: `fee` in the loan is (amount, share, base) or None."""
+    rounded = round if loan["rounding"] == "half-even" else lambda amount: floor(amount + Fraction(1, 2))
+    lent, repaid, made = sum(amount for _, amount in paid_out), 0, []
+    for interest, principal in asked:
+        amount, share, base = loan["fee"] or (0, 0, "contract")
+        of = {"interest": interest, "principal": principal, "instalment": interest + principal, "contract": lent}
+        fee = amount + rounded(share * (of | {"outstanding": lent - repaid})[base])
+        made.append([interest, principal, fee if interest + principal else 0])
+        repaid += principal
+    return made
+
+
+def end_early(loan, asked, left, day, amount):
+    """What is too much of money that ends the loan but for the fees of periods that have not begun; else None."""
+    running = sum(on < day for on in dues(loan))
+    coming = range(running + 1, loan["count"])
+    over = amount + sum(asked[k][2] for k in coming) - sum(map(sum, left))
+    if not any(asked[k][2] for k in coming) or over < 0:
+        return None
+    for k in range(loan["count"]):
+        left[k] = [0, 0, 0]
+        asked[k][2] = 0 if k in coming else asked[k][2]
+    return over
+
+
+PARTS = {"due-interest-principal": ((2, 0, 1), (1, 2, 0)), "due-penalty-interest-principal-fee": ((0, 1, 2), (0, 1, 2))}
+
+
+def pay(loan, asked, left, day, amount):
     """Use money in the order named; what is too much is returned."""
+    if (over := end_early(loan, asked, left, day, amount)) is not None:
+        return over
     due = sum(on <= day for on in dues(loan))
-    for ks, ahead in ((range(due), False), (range(due, loan["count"]), True)):
-        parts = (1, 0) if loan["order"] == "due-interest-principal" and ahead else (0, 1)
+    for ks, parts in zip(
+        (range(due), range(due, loan["count"])), PARTS.get(loan["order"], [(2, 0, 1)] * 2), strict=True
+    ):
         cells = [(k, part) for part in parts for k in ks]
         for k, part in cells if loan["order"] == "civil-code-561" else sorted(cells, key=lambda cell: cell[0]):
             used = min(amount, left[k][part])

@@ -39,8 +39,8 @@ RULES: dict[type[Envelope], str] = {
     "a charge-off or write-off it is a recovery.",
     PaymentReversed: "The loan is folded anew without the payment, and the difference is booked today.",
     BusinessDateClosed: "At the end of its due date an instalment falls due: its unpaid interest becomes receivable, "
-    "interest paid ahead is used up. At the end of a reset date a loan takes the value of its reference rate with the "
-    "spread, and the instalments to come are laid out anew.",
+    "interest paid ahead is used up; fees that the terms have it ask for become income. At the end of a reset date a "
+    "loan takes the value of its reference rate with the spread, and the instalments to come are laid out anew.",
     ReferenceRatePublished: "A reference rate has a value from a date on; loans that follow it take it at their next "
     "reset. No loan is touched.",
     ParkedLoanReleased: "What fell due while the loan was parked is booked on the day of its release.",
@@ -53,7 +53,8 @@ RULES: dict[type[Envelope], str] = {
     "and those that take its place count from the same date.",
     servicing.ChargeLevied: "A charge becomes receivable and income at once, and is asked for with the instalment that "
     "its due date falls into.",
-    servicing.ChargeWaived: "What is unpaid of a charge is forgone: receivable and income are taken back.",
+    servicing.ChargeWaived: "What is unpaid of a charge is forgone: receivable and income are taken back; a fee of an "
+    "instalment that has not fallen due stands in neither yet.",
     servicing.ChargeAdjusted: "What a charge was wrong by is taken back from its income and used as money of its own "
     "kind, in the allocation order of the terms.",
     servicing.CreditReceived: "A credit is used as money of its own kind, in the allocation order of the terms: a "

@@ -9,8 +9,9 @@ from functools import lru_cache
 
 import msgspec
 
-from services.ledger.engine.account import FEE, PENALTY, STATUS, Loan, Valued, iso
+from services.ledger.engine.account import PENALTY, STATUS, Loan, Valued, iso
 from services.ledger.engine.accounts import NAMES
+from services.ledger.engine.instalment_fees import receivable
 from services.ledger.engine.journal import Journal, JournalLine
 from shared.errors import InvariantBroken
 from shared.events.envelope import BOOK, SCHEMA_BASE, Attributes, derived_event_id
@@ -68,7 +69,7 @@ def account(loan: Loan, open_day: int) -> str:
 
 
 def _charges(loan: Loan, code: str) -> str:
-    fees, penalties = decimal_text(loan.unpaid_of(FEE), code), decimal_text(loan.unpaid_of(PENALTY), code)
+    fees, penalties = decimal_text(receivable(loan), code), decimal_text(loan.unpaid_of(PENALTY), code)
     return f'"fees_due":"{fees}","penalties_due":"{penalties}",'
 
 

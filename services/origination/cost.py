@@ -1,7 +1,8 @@
-"""What a loan costs its borrower: the annual rate of the money that is really in use, upfront fees counted.
+"""What a loan costs its borrower: the annual rate of the money that is really in use, fees counted.
 
 What is withheld of a disbursement never reaches the borrower, and a down payment goes back on the day it comes; the
-rate is of the rest (Civil Code of the PRC, 670; People's Bank of China, announcement 2021 no. 3).
+rate is of the rest (Civil Code of the PRC, 670; People's Bank of China, announcement 2021 no. 3). Fees of
+instalments are paid with them.
 """
 
 from collections.abc import Iterable

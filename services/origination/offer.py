@@ -47,6 +47,11 @@ class Quote:
         """Their sum as it is shown; None: the whole principal is paid out."""
         return decimal_text(sum(amount for _, amount in self.fees), self.terms.currency) if self.fees else None
 
+    @property
+    def instalment_fees(self) -> int:
+        """The sum of the instalments' fees, in minor units."""
+        return sum(sum(instalment.fees) for instalment in self.instalments)
+
     def shown(self) -> dict[str, Any]:
         """What is shown, whole and in the order of the law's interest: the year's rate first (PBOC 2021 no. 3)."""
         code = self.terms.currency
@@ -62,6 +67,7 @@ class Quote:
             "paid_out_on": self.quoted_on.isoformat(),
             "total_interest": decimal_text(self.total_interest, code),
             **withheld,
+            **({"instalment_fees": decimal_text(self.instalment_fees, code)} if self.instalment_fees else {}),
             "schedule": _rows(self.instalments, code),
         }
 
@@ -82,6 +88,7 @@ def _rows(instalments: Sequence[Instalment], code: str) -> list[dict[str, str]]:
             "principal": decimal_text(instalment.principal, code),
             "interest": decimal_text(instalment.interest, code),
             "total": decimal_text(instalment.total, code),
+            **({"fees": decimal_text(sum(instalment.fees), code)} if instalment.fees else {}),
         }
         for instalment in instalments
     ]

@@ -12,6 +12,7 @@ from shared.events.terms import (
     BorrowerRights,
     Days,
     DueDateShift,
+    InstalmentFee,
     MonthShares,
     PenaltyInterest,
     Periods,
@@ -24,7 +25,7 @@ from shared.events.terms import (
 )
 
 OF_ONE_CURRENCY = ("principal_multiple", "instalment_multiple", "balloon")
-"""Fields that are amounts; so is `amount` of an upfront fee."""
+"""Fields that are amounts; so is `amount` of an upfront fee and of an instalment's."""
 
 
 class Servicing(Rule):
@@ -52,6 +53,7 @@ class Servicing(Rule):
     penalty: PenaltyInterest | None = None
     upfront_fees: tuple[UpfrontFee, ...] = ()
     prepayment_fees: tuple[PrepaymentFee, ...] = ()
+    instalment_fees: tuple[InstalmentFee, ...] = ()
     borrower_rights: BorrowerRights | None = None
     accounting: AccountingMethod = "accrual-periodic"
     tax: Tax | None = None
@@ -69,8 +71,9 @@ class Servicing(Rule):
     @property
     def has_amounts(self) -> bool:
         """Whether anything said is an amount, so that it is of one currency."""
+        amounts = [fee.amount for fee in self.upfront_fees] + [fee.amount for fee in self.instalment_fees]
         said = any(getattr(self, name) is not None for name in OF_ONE_CURRENCY)
-        return said or any(fee.amount.strip("0.") for fee in self.upfront_fees)
+        return said or any(amount.strip("0.") for amount in amounts)
 
 
 NO_SERVICING = Servicing()

@@ -129,7 +129,8 @@ class Posting(Data):
 class Account(Data):
     """A loan's figures after an event. `past_due_since`: the due date from which days past due count, if any.
 
-    Fees and penalties are due from the day on which they are charged, and absent where there never were any.
+    Fees and penalties are due from the day on which they are charged, an instalment's fee from the end of its due date;
+    both are absent where there never were any.
     `charged_off_on`: since when the claim is no asset any more; it goes on. `restructured`: how often, if ever;
     `watched_until`: the date up to which the loan is watched for that. Since a valuation, and while the claim is an
     asset: `valued_on` its period end, `valued_as` its class or stage, and the balances that stand since.

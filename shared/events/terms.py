@@ -153,6 +153,19 @@ class UpfrontFee(Data):
     share: Share = "0"
 
 
+class InstalmentFee(Data):
+    """A fee that each instalment of the schedule asks for, due with it: `amount`, and `share` of `base`.
+
+    base: the instalment's `principal`, its `interest`, both (`instalment`), the principal `outstanding` before it, or
+    the `contract`'s principal. Down payments and instalments that ask for neither principal nor interest bear none.
+    """
+
+    name: FeeName
+    amount: Amount = "0"
+    share: Share = "0"
+    base: Literal["principal", "interest", "instalment", "outstanding", "contract"] = "instalment"
+
+
 class PrepaymentFee(Data):
     """Principal that is prepaid within so many months of the first disbursement costs a share of it.
 
@@ -309,6 +322,7 @@ class Terms(Data):
     penalty: PenaltyInterest | None = _rare(None)
     upfront_fees: tuple[UpfrontFee, ...] = _rare(())
     prepayment_fees: tuple[PrepaymentFee, ...] = _rare(())
+    instalment_fees: tuple[InstalmentFee, ...] = _rare(())
     borrower_rights: BorrowerRights | None = _rare(None)
     accounting: AccountingMethod = _rare("accrual-periodic")
     tax: Tax | None = _rare(None)

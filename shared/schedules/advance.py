@@ -22,13 +22,10 @@ def paid_in_advance(
 ) -> Schedule:
     """The instalments after these disbursements and changes, and these payments; both in order of date."""
     assert isinstance(events[0][1], PaidOut)
-    live, waiting = _Paid(terms, events[0][0]), list(events)
+    live, waiting, spare = _Paid(terms, events[0][0]), list(events), 0
     for on, amount in payments:
-        while waiting and waiting[0][0] <= on:
-            live.follow(waiting.pop(0)[1])
-        live.pay(on, amount)
-    for _, event in waiting:
-        live.follow(event)
+        spare = live.pay(on, amount + live.follow_until(on, waiting, spare))
+    live.follow_until(date.max, waiting, spare)
     return assembled(live, live.walk())
 
 
@@ -68,18 +65,24 @@ class _Paid(Course):
             made.asked.append(asked)
         return made
 
-    def follow(self, event: PaidOut | Change) -> None:
-        """Go on with a disbursement or a change."""
-        if isinstance(event, PaidOut):
-            self.disburse(event)
-        else:
-            self.change(event)
+    def follow_until(self, day: date, waiting: list[tuple[date, PaidOut | Change]], spare: int) -> int:
+        """Go on with the disbursements and changes up to `day`, taking them off the list; `spare` money pays what they
+        ask for. Returns what is left of it."""
+        while waiting and waiting[0][0] <= day:
+            on, event = waiting.pop(0)
+            if isinstance(event, PaidOut):
+                self.disburse(event)
+            else:
+                self.change(event)
+            spare = self.pay(on, spare)
+        return spare
 
-    def pay(self, on: date, amount: int) -> None:
-        """Money comes: to what is due first, then to the instalments ahead, one after the other."""
+    def pay(self, on: date, amount: int) -> int:
+        """Money comes: to what is due first, then to the instalments ahead, one after the other. Returns what found
+        nothing to pay: it pays what is lent next."""
         for number, period in enumerate(self.periods):
             if amount == 0:
-                return
+                return 0
             principal, paid = self.paid.get(number, (0, 0))
             counts = period.end
             if period.end <= on:
@@ -97,6 +100,7 @@ class _Paid(Course):
             if part or charge:
                 self._take(number, part, charge, counts)
             amount -= part + charge
+        return amount
 
     def _ahead(self, number: int, until: date | None) -> tuple[int, int]:
         """Principal and interest that an instalment takes before its due date; `until`: its interest runs so far."""

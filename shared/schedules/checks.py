@@ -36,6 +36,8 @@ def check(terms: Terms) -> None:
         _fees(terms)
     if terms.reference is not None:
         _require(_reference(terms, terms.reference))
+    if terms.instalment_fees:
+        _instalment_fees(terms)
     if is_plain(terms):
         return
     _fields_that_go_together(terms)
@@ -52,6 +54,18 @@ def _fees(terms: Terms) -> None:
     withheld = sum(amount for _, amount in upfront_fees(terms, principal, first=True))
     if withheld >= principal:
         raise FeesTooHigh("The upfront fees are no less than the principal.", field="upfront_fees")
+
+
+def _instalment_fees(terms: Terms) -> None:
+    field, names = "instalment_fees", [fee.name for fee in terms.instalment_fees]
+    for n, fee in enumerate(terms.instalment_fees):
+        if not minor_units(fee.amount, terms.currency) and not exact_rate(fee.share)[0]:
+            raise TermsContradict(f"The fee {fee.name} has neither an amount nor a share.", field=field)
+        if fee.name in names[:n]:
+            raise TermsContradict(f"Two fees of an instalment are called {fee.name}.", field=field)
+    if terms.recalculation is not None:
+        detail = "Where interest follows payments, instalments bear no fees of their own."
+        raise TermsContradict(detail, field=field)
 
 
 def is_plain(terms: Terms) -> bool:

@@ -7,6 +7,7 @@ from shared.events.terms import Terms
 from shared.money import minor_units
 from shared.schedules.checks import check, is_plain
 from shared.schedules.course import Course
+from shared.schedules.fees import with_fees
 from shared.schedules.model import Dated, Instalment, PaidOut, Schedule, in_order
 from shared.schedules.plain import plain
 from shared.schedules.refusals import UnschedulableTerms
@@ -22,6 +23,11 @@ def schedule(terms: Terms, paid_out: Sequence[PaidOut], changes: Sequence[Dated]
     less than the principal, which is for the caller to judge.
     """
     check(terms)
+    made = _principal_and_interest(terms, paid_out, changes)
+    return with_fees(terms, paid_out, made) if terms.instalment_fees else made
+
+
+def _principal_and_interest(terms: Terms, paid_out: Sequence[PaidOut], changes: Sequence[Dated]) -> Schedule:
     if len(paid_out) == 1 and not changes and paid_out[0].amount > 0 and is_plain(terms):
         quick = plain(terms, paid_out[0])
         if quick is not None:

@@ -36,7 +36,7 @@ Dated = tuple[date, Change]
 @dataclass(frozen=True, slots=True)
 class Instalment:
     """What falls due on `due`. Its interest is earned on [start, due). A down payment starts and falls due on one day,
-    and so does a prepayment, which is one too.
+    and so does a prepayment, which is one too. `fees`: one amount for each of the terms' `instalment_fees`.
 
     Where a due date moves for a holiday without its interest, the amount is that of the unmoved period.
     """
@@ -46,11 +46,12 @@ class Instalment:
     principal: int
     interest: int
     down_payment: bool = False
+    fees: tuple[int, ...] = ()
 
     @property
     def total(self) -> int:
         """What the borrower pays."""
-        return self.principal + self.interest
+        return self.principal + self.interest + sum(self.fees)
 
 
 @dataclass(frozen=True, slots=True)

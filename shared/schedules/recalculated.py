@@ -76,7 +76,7 @@ class _Period:
     early: int = 0
     """Principal paid in advance."""
     spare: int = 0
-    """Money beyond all principal: it pays interest."""
+    """Money beyond all principal: it pays what is lent next, and interest."""
 
 
 class _Live(Course):
@@ -91,6 +91,8 @@ class _Live(Course):
         self.late: list[_Owed] = []
         self.done = Walk([], [], [], 0)
         self.put_off = 0
+        self.spare = 0
+        """Money that the periods before had no use for."""
 
     def balance(self, at: int) -> int:
         """What would be outstanding when the period opens if nothing else were paid early or late."""
@@ -126,11 +128,11 @@ class _Live(Course):
         late = sum(owed.principal for owed in self.late)
         by_day = self.rest.rest == "day"
         reckoned = self.as_of > period.start if by_day else bool(before or on_due_date)
-        made = _Period(list(lent))
+        made = _Period(list(lent), spare=self.spare)
         if late and reckoned:
             made.moves.append((period.start, late))
         available = self.open + sum(amount for _, amount in lent)
-        for day, amount in before:
+        for day, amount in sorted([*((day, 0) for day, _ in lent), *before], key=lambda one: one[0]):
             left, paid = self._pay_late(amount)
             if paid and reckoned:
                 made.moves.append((day if by_day else period.end, -paid))
@@ -160,6 +162,8 @@ class _Live(Course):
             more = min(left, available - part)
             part += more
             excess = excess or more > 0
+            left -= more
+        self.spare = left
         if self.periods[number].end < self.as_of and (owed.interest or owed.principal):
             self.late.append(owed)
         self.open = available - part
@@ -180,14 +184,16 @@ class _Live(Course):
         return amount, principal
 
     def _pay_early(self, made: _Period, day: date, amount: int, there: int, *, ends_it: bool) -> None:
-        """Money in advance of principal that is `there`; more than that bears no interest and pays the period's."""
+        """Money in advance of principal that is `there`; more than that bears no interest and pays the period's, or
+        principal as soon as more is lent."""
+        amount, made.spare = amount + made.spare, 0
         if not amount:
             return
         end = self.periods[self.now].end
         principal = min(amount, there - made.early)
         ends_it = ends_it and made.early + principal == there
         made.early += principal
-        made.spare += amount - principal
+        made.spare = amount - principal
         counts = end if self.rest.rest == "due-date" or (ends_it and self.rest.payoff_until == "due-date") else day
         made.moves.append((max(counts, self.periods[self.now].start), -principal))
 

@@ -72,6 +72,16 @@ references = st.fixed_dictionaries(
         "cap": st.sampled_from([None, "0.2"]),
     }
 )
+_fee = st.fixed_dictionaries(
+    {
+        "amount": st.sampled_from(["0", "0.07", "5.00"]),
+        "share": st.sampled_from(["0.0123", "0.5"]),
+        "base": st.sampled_from(["principal", "interest", "instalment", "outstanding", "contract"]),
+    }
+)
+instalment_fees = st.lists(_fee, min_size=1, max_size=2).map(
+    lambda found: [fee | {"name": f"fee-{n}"} for n, fee in enumerate(found)]
+)
 
 
 @st.composite
@@ -107,6 +117,8 @@ def contracts(draw: st.DrawFn) -> dict[str, Any]:
         terms["recalculation"] = draw(recalculations)
     if draw(st.integers(0, 2)) == 0:
         terms["reference"] = draw(references)
+    else:
+        terms["instalment_fees"] = draw(st.just([]) | instalment_fees)
     return terms
 
 
@@ -300,7 +312,8 @@ def _of_charges(life: Life, loan: Loan, step: Step, day: date) -> tuple[str, Any
         due = day + timedelta(days=step.size % 50 - 10)
         charge = {"part": ["fee", "penalty"][step.pick % 2], "name": "late", "due": due.isoformat()}
         return "ledger.ChargeLevied.v1", charge | _money(step, 5_000)
-    about = {"charge_id": _one_of(life.ids_of("ChargeLevied"), step), "reason": REASON}
+    ids = [*life.ids_of("ChargeLevied"), *(charge.event_id for charge in loan.charges if charge.period >= 0)]
+    about = {"charge_id": _one_of(ids, step), "reason": REASON}
     if step.action == "waive" and about["charge_id"]:
         return "ledger.ChargeWaived.v1", about
     if step.action == "adjust" and about["charge_id"]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.origination.cost import fees_withheld, rate_of
 from services.origination.product import terms_of
 from services.origination.rules import load
-from shared.events.terms import Terms, UpfrontFee
+from shared.events.terms import InstalmentFee, Terms, UpfrontFee
 from shared.money import minor_units
 from shared.schedules import paid_out_whole
 from tests.unit.origination.examples import request
@@ -32,6 +32,9 @@ def loans(draw: st.DrawFn) -> Terms:
         instalments=draw(st.integers(12, 36)),
         first_due_date=date(2025, 2, 10),
         shares={6: "0.5", 10: "0.5", 1: "0"} if kind == "seasonal" else {},
+        instalment_fees=draw(
+            st.sampled_from([(), (InstalmentFee(name="a", amount="3", share="0.001", base="outstanding"),)])
+        ),
         upfront_fees=(*(UpfrontFee(name="share", share=share) for share in shares), UpfrontFee(name="a", amount=fixed)),
     )
 
@@ -45,6 +48,10 @@ def test_at_the_rate_the_payments_are_worth_what_the_borrower_got(terms: Terms) 
     growth = 1 + nominal / 12
     worth = sum(one.total / growth**number for number, one in enumerate(made, 1))
     assert abs(worth - (lent - withheld)) <= 1 + lent * Decimal("0.000006")
+    if terms.instalment_fees:
+        plain = terms.model_copy(update={"instalment_fees": ()})
+        cheaper = paid_out_whole(plain, disbursed_on=START).instalments
+        assert nominal > rate_of(plain, cheaper, disbursed_on=START, method="nominal")
     free = terms.model_copy(update={"upfront_fees": ()})
     without = rate_of(free, made, disbursed_on=START, method="nominal")
     assert nominal >= without

@@ -82,6 +82,15 @@ def test_a_fee_is_withheld_and_the_rate_counts_it() -> None:
     assert lines[-2] == "withheld: opening 1500.00, stamp 50.00; paid out 98450.00"
 
 
+def test_each_instalment_asks_for_its_fees_and_the_rate_counts_them() -> None:
+    made = document("--instalment-fee", "account:5", "--instalment-fee", "service:0.1%:outstanding")
+    assert [made["instalments"][n]["fees"] for n in (0, 1, 11)] == ["105.00", "97.12", "13.80"]
+    assert made["instalments"][0]["total"] == "8989.88"
+    assert made["totals"]["fees"] == "721.86"
+    assert float(made["all_in_rate"]["nominal"]) == pytest.approx(0.1331, abs=0.0001)
+    assert "fees" in run("--instalment-fee", "account:5").output.splitlines()[0].split()
+
+
 def test_without_fees_none_are_shown() -> None:
     assert not {"fees", "fees_withheld", "paid_out"} & set(document())
 
@@ -93,6 +102,11 @@ def test_without_fees_none_are_shown() -> None:
         (["--kind", "seasonal", "--shares", "13:1"], "'13' is no month: --shares 6:0.2,10:0.8, --zero 1,2."),
         (["--kind", "seasonal", "--shares", "6:1", "--zero", "6"], "Month 6 has a share and is to repay nothing."),
         (["--fee", "opening"], "'opening' is no fee: --fee opening:1.5% or --fee opening:50."),
+        (
+            ["--instalment-fee", "account"],
+            "'account' is no fee: --instalment-fee account:5 or --instalment-fee service:0.1%:outstanding.",
+        ),
+        (["--instalment-fee", "a:5", "--instalment-fee", "a:6"], "Two fees of an instalment are called a."),
         (["--fee", "opening:x%"], "'opening:x%' is no fee: --fee opening:1.5% or --fee opening:50."),
         (["--fee", "opening:1e5"], "'1e5' is not a plain decimal amount."),
         (["--fee", "opening:100%"], "The upfront fees are no less than the principal."),

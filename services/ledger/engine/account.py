@@ -27,6 +27,12 @@ class LoanCharge(msgspec.Struct, array_like=True):
     waived: int = 0
     withheld: int = 0
     """Paid when money was paid out, by being kept back."""
+    period: int = -1
+    """Of an instalment's fee: the number of the instalment, down payments apart, from 0; -1: any other charge."""
+
+    def paid(self) -> int:
+        """What was paid of it, withheld or not."""
+        return self.amount - self.left - self.waived
 
 
 class Valued(msgspec.Struct, array_like=True, frozen=True):

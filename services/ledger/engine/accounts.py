@@ -20,6 +20,7 @@ PENALTIES_RECEIVABLE = 1250
 INTEREST_IN_SUSPENSE = 1280
 LOAN_LOSS_ALLOWANCE = 1290
 UNEARNED_INTEREST = 2210
+UNEARNED_FEES = 2215
 OVERPAYMENT = 2220
 DEFERRED_FEE_INCOME = 2230
 SUSPENSE = 2310
@@ -61,6 +62,7 @@ NAMES = {
     INTEREST_IN_SUSPENSE: "interest-in-suspense",
     LOAN_LOSS_ALLOWANCE: "loan-loss-allowance",
     UNEARNED_INTEREST: "unearned-interest",
+    UNEARNED_FEES: "unearned-fees",
     OVERPAYMENT: "overpayment",
     DEFERRED_FEE_INCOME: "deferred-fee-income",
     SUSPENSE: "suspense",

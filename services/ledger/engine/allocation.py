@@ -1,5 +1,7 @@
 """Money is used: how an amount spreads over what a loan's instalments ask for, in the loan's order (see orders)."""
 
+from bisect import bisect_left
+from collections import defaultdict
 from typing import Protocol
 
 import msgspec
@@ -9,11 +11,11 @@ from services.ledger.engine.orders import DUE, DUE_OR_PAST, IN_ADVANCE, PAST_DUE
 from shared.money import divide
 
 PAYMENT = "payment"
-_AHEAD = 4
+_AHEAD, _FEE_AHEAD = 4, 5
 
 
 class Allocation(msgspec.Struct, frozen=True):
-    """How an amount was used, in minor units; the six add up to it."""
+    """How an amount was used, in minor units; the seven add up to it."""
 
     penalty: int
     fee: int
@@ -23,6 +25,18 @@ class Allocation(msgspec.Struct, frozen=True):
     principal: int
     rest: int
     """What found nothing left to pay."""
+    fee_ahead: int = 0
+    """Fees of instalments that have not fallen due."""
+
+    @property
+    def fees(self) -> int:
+        """All fees."""
+        return self.fee + self.fee_ahead
+
+    @property
+    def interest(self) -> int:
+        """All interest."""
+        return self.interest_due + self.interest_ahead
 
 
 class Uses(Protocol):
@@ -35,11 +49,12 @@ class Uses(Protocol):
 class _Purse:
     """Money on its way: what is left of it and what it has paid."""
 
-    __slots__ = ("day", "left", "loan", "used", "uses")
+    __slots__ = ("charges", "day", "left", "loan", "used", "uses")
 
     def __init__(self, loan: Loan, amount: int, day: int, uses: Uses | None) -> None:
         self.loan, self.left, self.day, self.uses = loan, amount, day, uses
-        self.used = [0, 0, 0, 0, 0]
+        self.used = [0, 0, 0, 0, 0, 0]
+        self.charges: dict[tuple[int, int], list[LoanCharge]] | None = None
 
     def pay(self, k: int, part: int, at_most: int) -> int:
         """Pay of instalment k's `part` what is left of it, up to `at_most` and the money there is."""
@@ -63,29 +78,32 @@ class _Purse:
 
     def _pay_charges(self, k: int, part: int, amount: int) -> None:
         """The charges that make up the part of instalment k are paid in order of their due dates."""
-        loan = self.loan
-        for charge in charges_of(loan, k, part):
+        for charge in self.charges_of(k, part):
             used = min(charge.left, amount)
             charge.left -= used
             amount -= used
+            if charge.period >= 0 and k >= self.loan.fallen:
+                self.used[FEE] -= used
+                self.used[_FEE_AHEAD] += used
             if not amount:
                 break
 
-
-def charges_of(loan: Loan, k: int, part: int) -> list[LoanCharge]:
-    """The charges of one part that instalment k asks for, in order of their due dates."""
-    found = [charge for charge in loan.charges if charge.part == part and place_of(loan, charge.due) == k]
-    found.sort(key=lambda charge: charge.due)
-    return found
+    def charges_of(self, k: int, part: int) -> list[LoanCharge]:
+        """The charges of one part that instalment k asks for, in order of their due dates."""
+        if self.charges is None:
+            self.charges = defaultdict(list)
+            for charge in sorted(self.loan.charges, key=lambda charge: charge.due):
+                self.charges[place_of(self.loan, charge.due), charge.part].append(charge)
+        return self.charges[k, part]
 
 
 def place_of(loan: Loan, due: int) -> int:
     """The instalment that asks for a charge due on `due`: the first, other than a down payment, that falls due on that
     date or later; -1 if all fall due before."""
-    for k, day in enumerate(loan.due):
-        if day >= due and k not in loan.down_payments:
-            return k
-    return -1
+    k = bisect_left(loan.due, due)
+    while k in loan.down_payments:
+        k += 1
+    return k if k < len(loan.due) else -1
 
 
 def allocate(loan: Loan, amount: int, day: int, kind: str = PAYMENT, uses: Uses | None = None) -> Allocation:
@@ -99,9 +117,9 @@ def allocate(loan: Loan, amount: int, day: int, kind: str = PAYMENT, uses: Uses 
     else:
         _horizontally(loan, purse, order, kind)
     _pass_paid(loan)
-    penalty, fee, interest_due, principal, interest_ahead = purse.used
+    penalty, fee, interest_due, principal, interest_ahead, fee_ahead = purse.used
     loan.principal_outstanding -= principal
-    return Allocation(penalty, fee, interest_due, interest_ahead, principal, purse.left)
+    return Allocation(penalty, fee, interest_due, interest_ahead, principal, purse.left, fee_ahead)
 
 
 def _pass_paid(loan: Loan) -> None:
@@ -123,7 +141,7 @@ def _by_instalment(loan: Loan, purse: _Purse, order: Order) -> None:
         else:
             if loan.charges:
                 for part in (PENALTY, FEE):
-                    owed = sum(charge.left for charge in charges_of(loan, k, part) if charge.due <= day)
+                    owed = sum(charge.left for charge in purse.charges_of(k, part) if charge.due <= day)
                     purse.pay(k, part, owed)
             for part in order.early:
                 purse.pay(k, part, purse.left)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from services.ledger.engine.account import ALWAYS, INTEREST, PRINCIPAL, Loan
 from services.ledger.engine.accounts import FROM_CASH, LOANS_RECEIVABLE
-from services.ledger.engine.charges import levy_agreed
+from services.ledger.engine.charges import follow_schedule, let_lapse, levy_agreed
+from services.ledger.engine.instalment_fees import lapse, to_come
 from services.ledger.engine.reuse import balances, put_anew
 from services.ledger.engine.rows import ADDITIONAL, DOWN_PAYMENT, PERIOD, RE_AGED, Row
 from services.ledger.engine.trail import Split
@@ -61,8 +62,10 @@ def redraw(s: Servicing, day: int, *, paid_out: int = 0) -> None:
             rows.append(row)
         else:  # fewer periods than before: what was paid of this one is paid too much
             principal, interest = principal + row.paid_of(PRINCIPAL), interest + row.paid_of(INTEREST)
-    loan.overpaid += principal + interest
-    put_anew(s, rows, before, day, Split(principal, interest))
+    fees = follow_schedule(s, plan, day)
+    loan.overpaid += principal + interest + fees
+    put_anew(s, rows, before, day, Split(principal, interest, fees))
+    let_lapse(s, 0, day)
 
 
 def _carry(before: Row, row: Row) -> dict[int, int]:
@@ -207,10 +210,12 @@ def re_amortise(s: Servicing, event_id: str, day: int) -> None:
 
 def accelerate(s: Servicing, event_id: str, day: int) -> None:
     """Everything that is still to come falls due on `day`: the principal whole, the interest of the running period for
-    the days that have passed, and none of later periods. Charges that are not due yet fall due with it."""
+    the days that have passed, and none of later periods, nor their fees. Charges that are not due yet fall due with
+    it."""
     must_follow_terms(s, "an acceleration")
     assert s.terms is not None
     loan = s.loan
+    fees = lapse(loan, to_come(loan, day), day, s.journal)
     before = balances(s)
     rows = s.rows.take(loan)
     coming = [row for row in rows if row.due > day and row.kind != ADDITIONAL]
@@ -233,7 +238,7 @@ def accelerate(s: Servicing, event_id: str, day: int) -> None:
     s.fixed = "was called"
     loan.overpaid += freed
     s.trail.note(event_id, "acceleration", day, Split(principal=moved), 0)
-    put_anew(s, [row for row in rows if any(row.asked) or row is called], before, day, Split(interest=freed))
+    put_anew(s, [row for row in rows if any(row.asked) or row is called], before, day, Split(interest=freed, fees=fees))
 
 
 def _ask_interest(row: Row, interest: int) -> int:

@@ -14,6 +14,8 @@ from services.ledger.engine.accounts import (
     Recovered,
     source,
 )
+from services.ledger.engine.claims import use_credit
+from services.ledger.engine.instalment_fees import ahead, fees_of, follow, lapse, lapsing
 from services.ledger.engine.journal import post
 from services.ledger.engine.reuse import balances, put_anew
 from services.ledger.engine.trail import Split
@@ -24,6 +26,7 @@ from shared.schedules.fees import upfront_fees
 
 if TYPE_CHECKING:
     from services.ledger.engine.servicing import Servicing
+    from shared.schedules import Schedule
 
 RECEIVABLE = {PENALTY: PENALTIES_RECEIVABLE, FEE: FEES_RECEIVABLE}
 INCOME = {PENALTY: PENALTY_INCOME, FEE: FEE_INCOME}
@@ -42,16 +45,17 @@ def levy(s: Servicing, event_id: str, data: events.Charge, day: int) -> None:
     _owe(s, LoanCharge(event_id, part, due, amount, amount), data.name, day)
 
 
-def withhold(s: Servicing, paid_out: int, day: int, *, first: bool) -> None:
-    """The fees of a disbursement are charged, and paid by being withheld."""
+def withhold(s: Servicing, event_id: str, paid_out: int, day: int, *, first: bool) -> None:
+    """The fees of the disbursement `event_id` are charged, and paid by being withheld. The id of each is made of the
+    disbursement's and of its place among them."""
     assert s.terms is not None
     loan = s.loan
     fees = upfront_fees(s.terms, paid_out, first=first)
     if sum(amount for _, amount in fees) > paid_out:
         raise InvariantBroken("fees above what is paid out")
-    for name, amount in fees:
-        charge = agreed(s, f"{name}/{day}", name, FEE, day, amount)
-        charge.left, charge.withheld = 0, amount
+    for n, (name, amount) in enumerate(fees):
+        charge = LoanCharge(derived_event_id(event_id, 0, "upfront-fee", n), FEE, day, amount, 0, withheld=amount)
+        _add(s, charge, name)
         post(s.journal, FEES_RECEIVABLE, FEE_INCOME, amount, loan.currency, day)
         post(s.journal, CASH, FEES_RECEIVABLE, amount, loan.currency, day)
         s.trail.withheld(charge.event_id, day, amount)
@@ -91,8 +95,27 @@ def agreed(s: Servicing, what: str, name: str, part: int, due: int, amount: int)
     return charge
 
 
+def follow_schedule(s: Servicing, plan: Schedule, day: int) -> int:
+    """The fees of instalments become those of `plan`; returns what was paid of them and is no longer asked for."""
+    assert s.terms is not None
+    if not s.terms.instalment_fees:
+        return 0
+    fees = fees_of(s.terms, plan, s.begun_by)
+    s.names.update({fee.charge_id: fee.name for fee in fees})
+    return follow(s.loan, fees, day)
+
+
+def let_lapse(s: Servicing, amount: int, day: int) -> None:
+    """The fees that are no longer owed if `amount` comes now are gone; what was paid of them is used otherwise."""
+    loan = s.loan
+    if coming := lapsing(loan, amount, day):
+        freed = lapse(loan, coming, day, s.journal)
+        s.rows.put(loan, s.rows.take(loan), day)
+        s.trail.reused(day, Split(fees=freed), use_credit(loan, day, s.journal, s.rows))
+
+
 def waive(s: Servicing, event_id: str, data: events.Waiver, day: int) -> None:
-    """What is unpaid of a charge is forgone."""
+    """What is unpaid of a charge is forgone. An instalment's fee that has not fallen due is in no books yet."""
     loan = s.loan
     charge = _charge(s, data.charge_id, "a waiver")
     amount = charge.left
@@ -100,7 +123,7 @@ def waive(s: Servicing, event_id: str, data: events.Waiver, day: int) -> None:
         raise InvariantBroken("a waiver of a charge of which nothing is unpaid")
     charge.left = 0
     charge.waived += amount
-    if not loan.charged_off:
+    if not loan.charged_off and charge not in ahead(loan):
         post(s.journal, INCOME[charge.part], RECEIVABLE[charge.part], amount, loan.currency, day)
     s.rows.put(loan, s.rows.take(loan), day)
     split = Split(penalties=amount) if charge.part == PENALTY else Split(fees=amount)
@@ -111,6 +134,8 @@ def adjust(s: Servicing, event_id: str, data: events.ChargeCredit, day: int) -> 
     """A charge was wrong: its amount counts as money, wherever the loan's order puts it. Where the loan is charged off,
     its income goes, and with it that the charge was charged off."""
     charge = _charge(s, data.charge_id, "an adjustment")
+    if charge in ahead(s.loan):
+        raise InvariantBroken("an adjustment of an instalment's fee before it falls due: what is unpaid can be waived")
     amount = s.amount_of(data.amount, data.currency)
     credited = s.credited.get(data.charge_id, 0) + amount
     if credited > charge.amount - charge.waived:

@@ -11,11 +11,13 @@ from services.ledger.engine.accounts import (
     PENALTIES_RECEIVABLE,
     RECOVERED,
     RECOVERIES,
+    UNEARNED_FEES,
     UNEARNED_INTEREST,
     Recovered,
     Source,
 )
 from services.ledger.engine.allocation import PAYMENT, Allocation, Uses, allocate
+from services.ledger.engine.instalment_fees import earn, lapse, lapsing
 from services.ledger.engine.journal import Journal, JournalLine, post
 
 
@@ -39,16 +41,7 @@ def receive(
     if loan.charged_off:
         _recover(used, source, recovered, number, day, journal)
     else:
-        if used.penalty:
-            journal.append(JournalLine(source.penalty, PENALTIES_RECEIVABLE, used.penalty, number, day))
-        if used.fee:
-            journal.append(JournalLine(source.fee, FEES_RECEIVABLE, used.fee, number, day))
-        if used.interest_due:
-            journal.append(JournalLine(source.interest, INTEREST_RECEIVABLE, used.interest_due, number, day))
-        if used.interest_ahead:
-            journal.append(JournalLine(source.interest, UNEARNED_INTEREST, used.interest_ahead, number, day))
-        if used.principal:
-            journal.append(JournalLine(source.principal, LOANS_RECEIVABLE, used.principal, number, day))
+        _book(used, source, number, day, journal)
     if used.rest:
         loan.overpaid += used.rest
         if source is not FROM_OVERPAYMENT:
@@ -58,17 +51,40 @@ def receive(
     return used
 
 
+def _book(used: Allocation, source: Source, number: int, day: int, journal: Journal) -> None:
+    if used.penalty:
+        journal.append(JournalLine(source.penalty, PENALTIES_RECEIVABLE, used.penalty, number, day))
+    if used.fee:
+        journal.append(JournalLine(source.fee, FEES_RECEIVABLE, used.fee, number, day))
+    if used.fee_ahead:
+        journal.append(JournalLine(source.fee, UNEARNED_FEES, used.fee_ahead, number, day))
+    if used.interest_due:
+        journal.append(JournalLine(source.interest, INTEREST_RECEIVABLE, used.interest_due, number, day))
+    if used.interest_ahead:
+        journal.append(JournalLine(source.interest, UNEARNED_INTEREST, used.interest_ahead, number, day))
+    if used.principal:
+        journal.append(JournalLine(source.principal, LOANS_RECEIVABLE, used.principal, number, day))
+
+
 _NOTHING = Allocation(0, 0, 0, 0, 0, 0)
 
 
 def _recover(used: Allocation, source: Source, to: Recovered, currency: int, day: int, journal: Journal) -> None:
     """Money pays a loan that is charged off: one line for each pair of accounts."""
     sums: dict[tuple[int, int], int] = {}
-    paid = (used.penalty, used.fee, used.interest_due + used.interest_ahead, used.principal)
+    paid = (used.penalty, used.fees, used.interest, used.principal)
     for debit, credit, amount in zip(source[:4], to, paid, strict=True):
         sums[debit, credit] = sums.get((debit, credit), 0) + amount
     for (debit, credit), amount in sums.items():
         post(journal, debit, credit, amount, currency, day)
+
+
+def pay(loan: Loan, amount: int, day: int, source: Source, journal: Journal) -> None:
+    """Money comes in for a loan that is paid in place: `receive`, after the fees that lapse with it are gone."""
+    if loan.charges and (charges := lapsing(loan, amount, day)):
+        lapse(loan, charges, day, journal)
+        use_credit(loan, day, journal, None)
+    receive(loan, amount, day, source, journal)
 
 
 def use_credit(loan: Loan, day: int, journal: Journal, uses: Uses | None) -> Allocation:
@@ -100,6 +116,8 @@ def fall_due(loan: Loan, before: int, journal: Journal) -> bool:
                 journal.append(JournalLine(UNEARNED_INTEREST, ACCRUED_INTEREST, paid, loan.currency, day))
             if unpaid:
                 journal.append(JournalLine(INTEREST_RECEIVABLE, ACCRUED_INTEREST, unpaid, loan.currency, day))
+        if loan.charges and loan.earns(k):
+            earn(loan, k, journal)
         loan.fallen = k + 1
         if (key := 2 * day + 1) > loan.last_key:
             loan.last_key = key

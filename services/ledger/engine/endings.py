@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, WRITTEN_OFF, Loan
 from services.ledger.engine.accounts import (
     CREDIT_LOSS,
+    FEE_INCOME,
     FEES_CHARGED_OFF,
     FEES_RECEIVABLE,
     FRAUD_LOSS,
@@ -16,9 +17,11 @@ from services.ledger.engine.accounts import (
     LOSSES_WRITTEN_OFF,
     PENALTIES_CHARGED_OFF,
     PENALTIES_RECEIVABLE,
+    UNEARNED_FEES,
     UNEARNED_INTEREST,
     Recovered,
 )
+from services.ledger.engine.instalment_fees import receivable, unearned
 from services.ledger.engine.journal import post
 from services.ledger.engine.methods import CASH_BASIS
 from services.ledger.engine.trail import Split
@@ -86,7 +89,8 @@ def _take_out(s: Servicing, to: Recovered, day: int) -> None:
     post(s.journal, to.principal, LOANS_RECEIVABLE, loan.principal_outstanding, number, day)
     use_allowance(loan, to.principal, loan.principal_outstanding, day, s.journal)
     post(s.journal, to.interest, INTEREST_RECEIVABLE, loan.interest_fallen_unpaid(), number, day)
-    post(s.journal, to.fee, FEES_RECEIVABLE, loan.unpaid_of(FEE), number, day)
+    post(s.journal, to.fee, FEES_RECEIVABLE, receivable(loan), number, day)
     post(s.journal, to.penalty, PENALTIES_RECEIVABLE, loan.unpaid_of(PENALTY), number, day)
     post(s.journal, UNEARNED_INTEREST, to.interest, ahead, number, day)
+    post(s.journal, UNEARNED_FEES, FEE_INCOME, unearned(loan), number, day)
     loan.earns_until = loan.fallen

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from services.ledger.engine import resets
 from services.ledger.engine.account import CONTRACTED, UNKNOWN, Loan
 from services.ledger.engine.accounts import CASH, FROM_CASH, FROM_SUSPENSE, SUSPENSE
-from services.ledger.engine.claims import receive
+from services.ledger.engine.claims import pay
 from services.ledger.engine.facts import (
     ContractFact,
     DisbursementFact,
@@ -64,7 +64,7 @@ def apply(loan: Loan, fact: Fact, journal: Journal) -> None:
                 loan.waiting.append((fact.offset, fact.event_id, fact.amount, fact.currency))
                 journal.append(JournalLine(CASH, SUSPENSE, fact.amount, fact.currency, fact.effective))
             else:
-                receive(loan, fact.amount, fact.effective, FROM_CASH, journal)
+                pay(loan, fact.amount, fact.effective, FROM_CASH, journal)
                 if loan.valued is not None:
                     release(loan, fact.effective, journal)
         case ContractFact():
@@ -72,7 +72,7 @@ def apply(loan: Loan, fact: Fact, journal: Journal) -> None:
         case DisbursementFact():
             disburse(loan, fact, journal)
             for _offset, _event_id, amount, _currency in no_longer_waiting(loan):
-                receive(loan, amount, fact.effective, FROM_SUSPENSE, journal)
+                pay(loan, amount, fact.effective, FROM_SUSPENSE, journal)
         case ValuationFact():
             value(loan, fact, journal)
         case _:

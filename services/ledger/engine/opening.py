@@ -5,6 +5,7 @@ from datetime import date
 from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, NEVER, UNKNOWN, WHEN_OVERDUE, Floating, Loan
 from services.ledger.engine.accounts import CASH, LOANS_RECEIVABLE
 from services.ledger.engine.facts import DisbursementFact
+from services.ledger.engine.instalment_fees import AgreedFee, begin, fees_of
 from services.ledger.engine.journal import Journal, JournalLine
 from services.ledger.engine.methods import METHODS, recognise
 from services.ledger.engine.tax import tax_of
@@ -91,8 +92,8 @@ def planned(terms: Terms, paid_out: list[PaidOut]) -> Schedule:
         raise InvariantBroken(refusal.detail) from refusal
 
 
-def disburse(loan: Loan, fact: DisbursementFact, journal: Journal) -> None:
-    """The first money out makes the instalments."""
+def disburse(loan: Loan, fact: DisbursementFact, journal: Journal) -> list[AgreedFee]:
+    """The first money out makes the instalments. Returns the fees that they ask for."""
     if loan.status == UNKNOWN:
         raise InvariantBroken("a disbursement without a contract")
     if fact.currency != loan.currency:
@@ -104,9 +105,12 @@ def disburse(loan: Loan, fact: DisbursementFact, journal: Journal) -> None:
     loan.terms = None
     loan.start = fact.effective
     lay_out(loan, plan)
+    fees = fees_of(terms, plan, fact.event_id) if terms.instalment_fees else []
+    begin(loan, fees)
     journal.append(JournalLine(LOANS_RECEIVABLE, CASH, fact.amount, fact.currency, fact.effective))
     if loan.accounting:
         recognise(loan, 0, fact.effective, journal)
+    return fees
 
 
 def lay_out(loan: Loan, plan: Schedule) -> None:

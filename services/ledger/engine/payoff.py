@@ -7,6 +7,7 @@ from datetime import date
 from services.ledger.engine.account import ACTIVE, ALWAYS, FEE, INTEREST, PENALTY, PRINCIPAL
 from services.ledger.engine.facts import Fact, PaymentFact, key_of
 from services.ledger.engine.folding import service
+from services.ledger.engine.instalment_fees import counts, to_come
 from shared.errors import InvariantBroken
 
 
@@ -20,7 +21,7 @@ class Payoff:
     fees: int
     penalties: int
     credit: int
-    """Money paid too much, which counts."""
+    """Money paid too much, or for fees that are not owed at the payoff, which counts."""
     annual_rate: str | None = None
     """The rate in force of a loan that follows a reference rate."""
 
@@ -32,7 +33,8 @@ class Payoff:
 
 def payoff(loan_id: str, facts: Sequence[Fact], *, on: int) -> Payoff:
     """The payoff of a loan on the ordinal `on`, from its facts, as the terms say: with interest of all instalments, or,
-    where interest follows what is outstanding, with what a payment on that date leaves of it.
+    where interest follows what is outstanding, with what a payment on that date leaves of it. Fees of instalments whose
+    periods have not begun are not owed (see instalment_fees).
 
     Raises InvariantBroken for a loan that is not running.
     """
@@ -42,8 +44,11 @@ def payoff(loan_id: str, facts: Sequence[Fact], *, on: int) -> Payoff:
     if loan.status != ACTIVE:
         raise InvariantBroken("a payoff of a loan that is not running")
     owed = _settling(loan_id, known, on) if loan.refolds == ALWAYS else [loan.unpaid_of(part) for part in range(4)]
+    coming = to_come(loan, on)
+    fees = owed[FEE] - sum(fee.left for fee in coming)
+    credit = loan.overpaid + sum(counts(loan, fee) for fee in coming)
     rate = loan.floating.annual_rate if loan.floating is not None else None
-    return Payoff(date.fromordinal(on), owed[PRINCIPAL], owed[INTEREST], owed[FEE], owed[PENALTY], loan.overpaid, rate)
+    return Payoff(date.fromordinal(on), owed[PRINCIPAL], owed[INTEREST], fees, owed[PENALTY], credit, rate)
 
 
 def _settling(loan_id: str, facts: Sequence[Fact], on: int) -> list[int]:

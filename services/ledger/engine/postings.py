@@ -38,6 +38,7 @@ from services.ledger.engine.accounts import (
     RECOVERIES,
     SUSPENSE,
     TAX_PAYABLE,
+    UNEARNED_FEES,
     UNEARNED_INTEREST,
     Recovered,
     Source,
@@ -59,13 +60,14 @@ _CLAIMS = (
     ("interest that has fallen due", INTEREST_RECEIVABLE),
     ("interest ahead of its due date", UNEARNED_INTEREST),
     ("fees", FEES_RECEIVABLE),
+    ("fees of instalments ahead of their due dates", UNEARNED_FEES),
     ("penalties", PENALTIES_RECEIVABLE),
 )
 
 
 def _money(happening: str, money: Source) -> Iterator[Rule]:
     """Money comes in for a loan that runs."""
-    debits = (money.principal, money.interest, money.interest, money.fee, money.penalty)
+    debits = (money.principal, money.interest, money.interest, money.fee, money.fee, money.penalty)
     for (part, claim), debit in zip(_CLAIMS, debits, strict=True):
         yield Rule(happening, part, debit, claim)
     if money is not FROM_OVERPAYMENT:
@@ -83,10 +85,11 @@ def _recovered(happening: str, money: Source, *to: Recovered) -> Iterator[Rule]:
 
 def _off(happening: str, to: Recovered) -> Iterator[Rule]:
     """The claims leave the assets."""
-    for (part, claim), debit in zip(_CLAIMS, (to.principal, to.interest, 0, to.fee, to.penalty), strict=True):
+    for (part, claim), debit in zip(_CLAIMS, (to.principal, to.interest, 0, to.fee, 0, to.penalty), strict=True):
         if debit:
             yield Rule(happening, part, debit, claim)
     yield Rule(happening, "interest paid ahead, which is kept", UNEARNED_INTEREST, to.interest)
+    yield Rule(happening, "fees paid ahead, which are kept", UNEARNED_FEES, FEE_INCOME)
 
 
 _LOSSES = [
@@ -128,6 +131,8 @@ RULES: tuple[Rule, ...] = tuple(
             *(Rule("income that was taxed is taken back", "its share", TAX_PAYABLE, role) for role in TAXED),
             Rule("an instalment falls due", "its unpaid interest", INTEREST_RECEIVABLE, ACCRUED_INTEREST),
             Rule("an instalment falls due", "its interest paid ahead", UNEARNED_INTEREST, ACCRUED_INTEREST),
+            Rule("an instalment falls due", "its unpaid fees", FEES_RECEIVABLE, FEE_INCOME),
+            Rule("an instalment falls due", "its fees paid ahead", UNEARNED_FEES, FEE_INCOME),
             Rule(_OUT, "what was overpaid", OVERPAYMENT, CASH),
             Rule(_OUT, "the rest", LOANS_RECEIVABLE, CASH),
             Rule(f"{_OUT} after a charge-off", "what was overpaid", OVERPAYMENT, CASH),
@@ -148,6 +153,8 @@ RULES: tuple[Rule, ...] = tuple(
             *(Rule("claims change", part, OVERPAYMENT, claim) for part, claim in _CLAIMS),
             *(Rule("claims change", "what goodwill paid", role, OVERPAYMENT) for role in FROM_GOODWILL),
             *(Rule("claims change", "what goodwill paid", OVERPAYMENT, role) for role in FROM_GOODWILL),
+            Rule("claims change", "fees that had fallen due", FEE_INCOME, OVERPAYMENT),
+            Rule("claims change", "fees that had fallen due", OVERPAYMENT, FEE_INCOME),
             Rule("claims change", "interest that had fallen due", ACCRUED_INTEREST, OVERPAYMENT),
             Rule("claims change", "interest that had fallen due", OVERPAYMENT, ACCRUED_INTEREST),
         ]

@@ -13,19 +13,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL
+from services.ledger.engine.account import INTEREST, PENALTY, PRINCIPAL
 from services.ledger.engine.accounts import (
     ACCRUED_INTEREST,
+    FEE_INCOME,
     FEES_RECEIVABLE,
     FROM_GOODWILL,
     INTEREST_RECEIVABLE,
     LOANS_RECEIVABLE,
     OVERPAYMENT,
     PENALTIES_RECEIVABLE,
+    UNEARNED_FEES,
     UNEARNED_INTEREST,
 )
 from services.ledger.engine.allocation import Allocation, allocate
 from services.ledger.engine.claims import use_credit
+from services.ledger.engine.instalment_fees import earned, receivable, unearned
 from services.ledger.engine.journal import post
 from services.ledger.engine.orders import order_of
 from services.ledger.engine.rows import ADDITIONAL, DOWN_PAYMENT, Row
@@ -55,7 +58,9 @@ def balances(s: Servicing) -> Balances:
     return {
         LOANS_RECEIVABLE: sum(loan.left[PRINCIPAL]),
         INTEREST_RECEIVABLE: sum(left[:fallen]),
-        FEES_RECEIVABLE: sum(loan.left[FEE]),
+        FEES_RECEIVABLE: receivable(loan),
+        UNEARNED_FEES: -unearned(loan),
+        FEE_INCOME: -earned(loan),
         PENALTIES_RECEIVABLE: sum(loan.left[PENALTY]),
         ACCRUED_INTEREST: -sum(asked[:fallen]),
         UNEARNED_INTEREST: sum(left[fallen:]) - sum(asked[fallen:]),
@@ -65,7 +70,7 @@ def balances(s: Servicing) -> Balances:
 
 def count_goodwill(goodwill: Balances, used: Allocation) -> None:
     """Add what a goodwill credit was used for to the accounts that are debited for it."""
-    paid = (used.penalty, used.fee, used.interest_due + used.interest_ahead, used.principal, used.rest)
+    paid = (used.penalty, used.fees, used.interest, used.principal, used.rest)
     for account, amount in zip(FROM_GOODWILL, paid, strict=True):
         goodwill[account] += amount
 
@@ -113,6 +118,7 @@ def _use_all_again(s: Servicing, rows: Iterable[Row], day: int) -> None:
         charge.left = charge.amount - charge.waived - charge.withheld
     loan.overpaid = 0
     s.goodwill = dict.fromkeys(FROM_GOODWILL, 0)
+    s.trail.anew()
     s.rows.put(loan, fresh, day)
     for move in s.moves:
         if move.out:

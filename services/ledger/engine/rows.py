@@ -4,6 +4,7 @@ The account keeps columns, which are fast to pay and small to store; a change tu
 back in order of due date.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -163,8 +164,8 @@ def with_charges(loan: Loan, rows: Iterable[Row]) -> list[Row]:
 
 def _asking_for(due: int, ordered: list[Row]) -> Row:
     """The row that a charge due on `due` falls into; an additional one is made or moved for it."""
-    for row in ordered:
-        if row.due >= due and row.kind != DOWN_PAYMENT:
+    for row in ordered[bisect_left(ordered, due, key=lambda row: row.due) :]:
+        if row.kind != DOWN_PAYMENT:
             return row
     additional = next((row for row in ordered if row.kind == ADDITIONAL), None)
     if additional is None:

@@ -157,6 +157,7 @@ class Servicing:
         if self._follows_what_is_outstanding():
             self.received.append((date.fromordinal(day), amount))
             changes.redraw(self, day)
+        charges.let_lapse(self, amount, day)
         written_off = loan.status == WRITTEN_OFF
         used = receive(loan, amount, day, source, self.journal, kind, self.rows, recovered or RECOVERED)
         if written_off:
@@ -171,14 +172,15 @@ class Servicing:
         loan, day = self.loan, fact.effective
         out = PaidOut(date.fromordinal(day), fact.amount)
         if loan.status == CONTRACTED:
-            disburse(loan, fact, self.journal)
+            fees = disburse(loan, fact, self.journal)
+            self.names.update({fee.charge_id: fee.name for fee in fees})
             self.recognised = sum(loan.asked[INTEREST]) if loan.accounting else 0
             self.rows.begin(loan)
             self.begun_by = fact.event_id
             self.next_reset = resets.following(loan, day)
             self.paid_out.append(out)
             self.trail.disbursed(fact.event_id, day, fact.amount)
-            charges.withhold(self, fact.amount, day, first=True)
+            charges.withhold(self, fact.event_id, fact.amount, day, first=True)
             for _offset, event_id, amount, _currency in no_longer_waiting(loan):
                 self.payments[event_id] = amount
                 self.take_in(event_id, PAYMENT, amount, day, FROM_SUSPENSE)
@@ -194,7 +196,7 @@ class Servicing:
         self.trail.disbursed(fact.event_id, day, fact.amount)
         changes.redraw(self, day, paid_out=fact.amount)
         self.trail.covered(fact.event_id)
-        charges.withhold(self, fact.amount, day, first=False)
+        charges.withhold(self, fact.event_id, fact.amount, day, first=False)
 
     def _charge_back(self, fact: ServicingFact, data: events.Chargeback) -> None:
         amount = self.amount_of(data.amount, data.currency)

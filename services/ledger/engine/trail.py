@@ -40,7 +40,7 @@ class Trail:
 
     def money(self, event_id: str, kind: str, day: int, used: Allocation) -> None:
         """Money came in."""
-        split = Split(used.principal, used.interest_due + used.interest_ahead, used.fee, used.penalty)
+        split = Split(used.principal, used.interest, used.fees, used.penalty)
         self.note(event_id, kind, day, split, used.rest)
 
     def disbursed(self, event_id: str, day: int, amount: int) -> None:
@@ -52,13 +52,17 @@ class Trail:
         """Money that was paid is used for something else: what was freed, and what money paid too much paid."""
         split = Split(
             used.principal - freed.principal,
-            used.interest_due + used.interest_ahead - freed.interest,
-            used.fee,
+            used.interest - freed.interest,
+            used.fees - freed.fees,
             used.penalty,
         )
         if split != NOTHING:
             overpaid = -(split.principal + split.interest + split.fees + split.penalties)
             self.note(f"{REUSE}/{len(self.lines)}", REUSE, day, split, overpaid)
+
+    def anew(self) -> None:
+        """All money is used anew and told again: how it was used otherwise before no longer holds."""
+        self.lines = {event_id: line for event_id, line in self.lines.items() if line.kind != REUSE}
 
     def covered(self, event_id: str) -> None:
         """What was just used again paid a part of this disbursement."""

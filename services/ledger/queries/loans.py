@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 from services.ledger.engine.account import (
-    FEE,
     INTEREST,
     PENALTY,
     PRINCIPAL,
@@ -18,6 +17,7 @@ from services.ledger.engine.account import (
     iso,
 )
 from services.ledger.engine.folding import fold
+from services.ledger.engine.instalment_fees import receivable
 from services.ledger.queries.aside import parked_rows
 from services.ledger.queries.rates import rates_in
 from services.ledger.queries.snapshots import snapshot
@@ -192,7 +192,7 @@ def figures(loan: Loan, day: int) -> dict[str, Any]:
         "principal": text(loan.principal),
         "principal_outstanding": text(loan.principal_outstanding),
         "interest_due": text(loan.interest_fallen_unpaid()),
-        "fees_due": text(loan.unpaid_of(FEE)),
+        "fees_due": text(receivable(loan)),
         "penalties_due": text(loan.unpaid_of(PENALTY)),
         "past_due": text(loan.past_due(day)),
         "past_due_since": iso(loan.past_due_since(day)),

@@ -20,8 +20,9 @@ def _rate(terms: Terms, disbursed_on: date) -> dict[str, Any]:
 
 
 def schedule_of_terms(terms: Terms, *, disbursed_on: date) -> dict[str, Any]:
-    """The schedule of a principal that is paid out whole. `flagged_years`: years for which due dates were moved
-    by weekends and statutory days alone. A rate that follows a reference rate stays as agreed. Raises the refusals of
+    """The schedule of a principal that is paid out whole; with `fees` where the terms have fees of instalments.
+    `flagged_years`: years for which due dates were moved by weekends and statutory days alone. A rate that follows a
+    reference rate stays as agreed. Raises the refusals of
     shared.schedules and shared.money by field."""
     try:
         principal = minor_units(terms.principal, terms.currency)
@@ -37,8 +38,10 @@ def schedule_of_terms(terms: Terms, *, disbursed_on: date) -> dict[str, Any]:
     for number, one in enumerate(made.instalments, start=1):
         balance -= one.principal
         amounts = {"principal": one.principal, "interest": one.interest, "total": one.total, "balance": balance}
+        amounts |= {"fees": sum(one.fees)} if one.fees else {}
         head = {"number": number, "start_date": one.start.isoformat(), "due_date": one.due.isoformat()}
         rows.append(head | {"down_payment": one.down_payment} | texts(amounts, code))
     sums = {"principal": principal, "interest": sum(made.interest), "total": sum(one.total for one in made.instalments)}
+    sums |= {"fees": sum(sum(one.fees) for one in made.instalments)} if terms.instalment_fees else {}
     head = {"currency": code, "disbursed_on": disbursed_on.isoformat()} | _rate(terms, disbursed_on)
     return head | texts(sums, code) | {"instalments": rows, "flagged_years": list(made.flagged)}

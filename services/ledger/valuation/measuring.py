@@ -13,6 +13,7 @@ from services.ledger.engine.account import FEE, INTEREST, PENALTY, Loan
 from services.ledger.engine.accrual import period
 from services.ledger.engine.facts import ContractFact, Fact, key_of
 from services.ledger.engine.folding import service
+from services.ledger.engine.instalment_fees import receivable
 from services.ledger.engine.methods import NONE, PERIODIC, UPFRONT
 from services.ledger.engine.servicing import Servicing
 from services.ledger.engine.tax import without_tax
@@ -68,7 +69,7 @@ def _valuation(servicing: Servicing, security: Security, end: int, policy: Polic
     interest = loan.interest_fallen_unpaid() + accrued_unpaid(loan, end)
     exposure = loan.principal_outstanding
     if provisioning.exposure == "claims":
-        exposure += loan.unpaid_of(FEE) + loan.unpaid_of(PENALTY) + (0 if risk.non_performing else interest)
+        exposure += receivable(loan) + loan.unpaid_of(PENALTY) + (0 if risk.non_performing else interest)
     fees = _fees(servicing)
     upfront = sum(amount for _, amount in fees)
     by_stage = isinstance(provisioning, ExpectedLoss)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 
 from services.ledger.digest import canonical_state
 from services.ledger.engine.account import (
-    FEE,
     GENERAL_NUMBER,
     INTEREST,
     PENALTY,
@@ -28,10 +27,12 @@ from services.ledger.engine.accounts import (
     PENALTIES_RECEIVABLE,
     SUSPENSE,
     TAX_PAYABLE,
+    UNEARNED_FEES,
     UNEARNED_INTEREST,
 )
 from services.ledger.engine.accrual import period
 from services.ledger.engine.folding import fold
+from services.ledger.engine.instalment_fees import receivable, unearned
 from services.ledger.engine.journal import Journal
 from services.ledger.engine.methods import CASH_BASIS, PERIODIC, UPFRONT
 from services.ledger.fact_reading import stored_facts
@@ -98,9 +99,8 @@ principal_is_its_postings = _balance_check(
 interest_is_its_postings = _balance_check(
     INTEREST_RECEIVABLE, "interest due", _asset(_interest_receivable, by=ACCRUED), 1
 )
-fees_are_their_postings = _balance_check(
-    FEES_RECEIVABLE, "fees", _asset(lambda loan: loan.unpaid_of(FEE), by=ACCRUED), 1
-)
+_fees_unpaid = _balance_check(FEES_RECEIVABLE, "fees", _asset(receivable, by=ACCRUED), 1)
+_fees_ahead = _balance_check(UNEARNED_FEES, "fees paid ahead", _booked(unearned, by=ACCRUED), -1)
 penalties_are_their_postings = _balance_check(
     PENALTIES_RECEIVABLE, "penalties", _asset(lambda loan: loan.unpaid_of(PENALTY), by=ACCRUED), 1
 )
@@ -128,6 +128,12 @@ deferred_fees_are_their_postings = _balance_check(
     _booked(lambda loan: loan.valued.deferred_fees if loan.valued else 0, by=BOOKED),
     -1,
 )
+
+
+def fees_are_their_postings(books: Books) -> Iterator[Finding]:
+    """Fees of a loan's state, unpaid and paid ahead = the sums of their postings."""
+    yield from _fees_unpaid(books)
+    yield from _fees_ahead(books)
 
 
 def suspense_is_its_postings(books: Books) -> Iterator[Finding]:

@@ -179,6 +179,23 @@ def test_an_offer_says_what_is_withheld_and_its_rate_counts_it() -> None:
     assert '"fees_withheld":"8000.00"' in offer.model_dump_json(exclude_none=True)
 
 
+def test_an_offer_shows_the_fees_of_its_instalments_and_its_rate_counts_them() -> None:
+    text = (HERE / "products" / "sme-working-capital-2.yaml").read_text()
+    fee = 'instalment_fees: [{name: account, share: "0.0005", base: outstanding}]'
+    product = parse(text.replace("\n  penalty:", f"\n  {fee}\n  penalty:"), Product, where="sme.yaml")
+    terms = terms_of(product, sme("CZK"), amount="800000.00", annual_rate="0.13")
+    made = quote(product, terms, RULES.rate_caps, country="CZ", lender_kind="microloan-company", today=date(2026, 1, 1))
+    without, _ = offered("CZK", "CZ")
+    shown = made.shown()
+    assert shown["schedule"][0]["fees"] == "400.00"
+    asked = sum(Decimal(row["fees"]) for row in shown["schedule"])
+    assert Decimal(shown["instalment_fees"]) == asked > 400
+    gained = sum(one.total for one in made.instalments) - sum(one.total for one in without.instalments)
+    assert Decimal(gained) / 100 == asked
+    assert made.all_in_rate > without.all_in_rate
+    assert not {"instalment_fees", "fees"} & {*offered("CNY", "CN")[0].shown(), *without.shown()["schedule"][0]}
+
+
 def test_an_offer_that_withholds_nothing_is_written_and_hashed_as_before() -> None:
     made, offer = offered("CNY", "CN")
     assert "fees_withheld" not in offer.model_dump_json(exclude_none=True)
