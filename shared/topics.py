@@ -19,6 +19,7 @@ from shared.events import (
     parties,
     servicing,
     signals,
+    take_over,
 )
 from shared.events.envelope import Data, Envelope
 
@@ -31,6 +32,7 @@ COMMON = {"min.insync.replicas": "1", "message.timestamp.type": "CreateTime", "m
 LifecycleEvent = Annotated[
     origination.LoanContracted
     | origination.LoanDisbursed
+    | take_over.LoanTakenOver
     | ledger.PaymentReceived
     | ledger.PaymentReversed
     | ledger.BookOpened
@@ -92,6 +94,7 @@ LIFECYCLE = Topic(
     writers=_written_by("origination", origination.LoanContracted, origination.LoanDisbursed)
     | _written_by(
         "ledger",
+        take_over.LoanTakenOver,
         ledger.PaymentReceived,
         ledger.PaymentReversed,
         ledger.BookOpened,

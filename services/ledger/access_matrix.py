@@ -13,6 +13,7 @@ MATRIX: Final[Matrix] = {
     ("POST", "/v1/book/closings"): ("operator",),
     ("POST", "/v1/loans"): ("officer",),
     ("POST", "/v1/loans/{loan_id}/disbursement"): ("officer",),
+    ("POST", "/v1/loans/{loan_id}/take-over"): ("operator",),
     ("POST", "/v1/loans/{loan_id}/payments"): ("teller",),
     ("POST", "/v1/loans/{loan_id}/payments/{payment_id}/reversal"): ("officer",),
     ("POST", "/v1/loans/{loan_id}/payments/{payment_id}/chargeback"): ("officer",),

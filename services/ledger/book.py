@@ -345,4 +345,4 @@ def _refolds_when_due(loan: Loan, before: int) -> bool:
 def _earning(loan: Loan) -> tuple[Any, ...]:
     """All that the accrual groups count of a loan."""
     interest = loan.asked[INTEREST] if loan.asked else []
-    return loan.start, loan.due, loan.down_payments, loan.additional, interest, loan.earns_until
+    return loan.start, loan.due, loan.down_payments, loan.additional, interest, loan.earns_until, loan.taken_over

@@ -20,6 +20,7 @@ from shared.events.ledger import (
     PaymentReversed,
 )
 from shared.events.origination import LoanContracted, LoanDisbursed
+from shared.events.take_over import LoanTakenOver
 from shared.merkle import record_of
 
 LOANS_MAX = 100
@@ -29,6 +30,8 @@ RULES: dict[type[Envelope], str] = {
     LoanContracted: "A contract is kept with its terms; nothing is booked until the money is paid out.",
     LoanDisbursed: "The money paid out becomes a receivable, the terms become instalments (with a further tranche they "
     "are laid out anew), and what waited in suspense is used as a repayment.",
+    LoanTakenOver: "A loan comes from another system: what its instalments still ask for is booked against migration "
+    "clearing, and from the cut-over date on they fall due and earn as any others.",
     PaymentReceived: "A repayment is used in the allocation order of the terms, and ahead of the schedule changes the "
     "instalments to come where the terms say so; without a disbursed loan in its currency it waits in suspense; after "
     "a charge-off or write-off it is a recovery.",

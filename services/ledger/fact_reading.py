@@ -11,6 +11,7 @@ from services.ledger.engine.facts import (
     Happening,
     PaymentFact,
     ServicingFact,
+    TakeOverFact,
     key_of,
 )
 from services.ledger.engine.opening import in_minor_units
@@ -20,6 +21,7 @@ from shared.events import servicing
 from shared.events.ledger import PaymentReceived, PaymentReversed
 from shared.events.origination import LoanContracted, LoanDisbursed
 from shared.events.servicing import EventUndone
+from shared.events.take_over import LoanTakenOver
 from shared.streams.ports import Record
 
 _HAPPENINGS = get_args(Happening)
@@ -46,6 +48,8 @@ def fact_of(event: Any, effective: int, offset: int) -> Fact | None:
         case LoanDisbursed():
             amount, number = in_minor_units(event.data.amount, event.data.currency)
             return DisbursementFact(event.id, effective, amount, number)
+        case LoanTakenOver():
+            return TakeOverFact(event.id, effective, event.data)
         case _ if isinstance(data := getattr(event, "data", None), _HAPPENINGS):
             return ServicingFact(event.id, effective, data)
         case _:

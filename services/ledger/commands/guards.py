@@ -17,12 +17,14 @@ from services.ledger.commands.state import (
     Guards,
     MoneyOut,
     NotContracted,
+    TakenOver,
     loan_from_json,
     loan_to_json,
 )
 from services.ledger.engine.opening import most_that_can_be_lent
+from services.ledger.engine.positions import checked
 from shared.errors import Refusal
-from shared.events import ledger, origination
+from shared.events import ledger, origination, take_over
 from shared.events.envelope import Envelope
 from shared.money import decimal_text, minor_units
 from shared.schedules import (
@@ -40,6 +42,7 @@ __all__ = [
     "MoneyOut",
     "NotContracted",
     "Stamp",
+    "TakenOver",
     "aggregate_of",
     "decide",
     "evolve",
@@ -68,6 +71,8 @@ def decide(
             return _conclude(command, guards, stamp), (None,)
         case model.Disburse():
             return _disburse(command, guards, stamp), (None,)
+        case model.TakeOver():
+            return _take_over(command, guards, stamp), (None,)
         case model.ReceivePayment():
             return _receive(command, guards, stamp), (None,)
         case model.ReversePayment():
@@ -93,6 +98,11 @@ def evolve(command: Command, guards: Guards) -> None:
             guards.loans[command.loan_id] = Contracted(command.contract.borrower_id, command.contract.terms)
         case model.Disburse():
             _paid_out(command, guards)
+        case model.TakeOver():
+            loan = guards.loan(command.loan_id)
+            assert isinstance(loan, Contracted)
+            on = value_date(command.cut_over, guards, field="cut_over")
+            guards.loans[command.loan_id] = TakenOver(loan.borrower_id, loan.terms, command.event_id, on)
         case model.ReceivePayment():
             guards.payments[command.event_id] = (command.loan_id, False)
         case model.ReversePayment():
@@ -109,7 +119,7 @@ def evolve(command: Command, guards: Guards) -> None:
 
 def _paid_out(command: model.Disburse, guards: Guards) -> None:
     loan, on = guards.loan(command.loan_id), value_date(command.effective_date, guards)
-    assert not isinstance(loan, NotContracted)
+    assert isinstance(loan, Contracted | Disbursed)
     before = loan.paid_out if isinstance(loan, Disbursed) else ()
     out = MoneyOut(command.event_id, on, minor_units(command.amount, command.currency))
     guards.loans[command.loan_id] = Disbursed(loan.borrower_id, loan.terms, (*before, out))
@@ -171,6 +181,8 @@ def _disburse(command: model.Disburse, guards: Guards, stamp: Stamp) -> Envelope
             before: tuple[MoneyOut, ...] = ()
         case Disbursed():
             before = loan.paid_out
+        case TakenOver():
+            raise model.LoanWasTakenOver(f"Loan {command.loan_id} runs since {loan.on}.", field="loan_id")
         case _:
             assert_never(loan)
     terms, amount = loan.terms, positive(command.amount, command.currency, "amount")
@@ -189,6 +201,20 @@ def _disburse(command: model.Disburse, guards: Guards, stamp: Stamp) -> Envelope
         raise
     data = origination.Disbursement(amount=command.amount, currency=command.currency)
     return stated(origination.LoanDisbursed, data, command, stamp, command.effective_date)
+
+
+def _take_over(command: model.TakeOver, guards: Guards, stamp: Stamp) -> Envelope:
+    cut_over = value_date(command.cut_over, guards, field="cut_over")
+    match loan := guards.loan(command.loan_id):
+        case NotContracted():
+            raise model.LoanNotContracted(f"Loan {command.loan_id} has no contract.", field="loan_id")
+        case Contracted():
+            checked(loan.terms, command.positions, cut_over)
+        case Disbursed() | TakenOver():
+            raise model.LoanIsRunning(f"Loan {command.loan_id} runs since {loan.on}.", field="loan_id")
+        case _:
+            assert_never(loan)
+    return stated(take_over.LoanTakenOver, command.positions, command, stamp, command.cut_over)
 
 
 def _receive(command: model.ReceivePayment, guards: Guards, stamp: Stamp) -> Envelope:

@@ -7,6 +7,7 @@ from datetime import date
 from services.ledger.engine.facts import Happening
 from shared.errors import Refusal
 from shared.events.origination import Contract
+from shared.events.take_over import OpeningPositions
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,16 @@ class Disburse:
     amount: str
     currency: str
     effective_date: date | None
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """Let a contracted loan go on that another system carried until `cut_over` (None: the open date)."""
+
+    loan_id: str
+    positions: OpeningPositions
+    cut_over: date | None
     event_id: str
 
 
@@ -117,7 +128,9 @@ class RetryDeadLetter:
 
 
 BookCommand = OpenBook | CloseDate | RetryDeadLetter
-LoanCommand = ConcludeContract | Disburse | ReceivePayment | ReversePayment | ServiceLoan | UndoEvent | ReleaseLoan
+LoanCommand = (
+    ConcludeContract | Disburse | TakeOver | ReceivePayment | ReversePayment | ServiceLoan | UndoEvent | ReleaseLoan
+)
 Command = BookCommand | LoanCommand
 
 
@@ -157,6 +170,18 @@ class LoanNotContracted(Refusal):
 
 class LoanNotDisbursed(Refusal):
     """The loan is not paid out yet."""
+
+    status = 409
+
+
+class LoanIsRunning(Refusal):
+    """Only a loan that is contracted and not paid out can be taken over."""
+
+    status = 409
+
+
+class LoanWasTakenOver(Refusal):
+    """A loan that came from another system is not paid out again."""
 
     status = 409
 

@@ -3,6 +3,9 @@
 | what happens | debit | credit |
 | --- | --- | --- |
 | disbursement | loans receivable | cash |
+| take-over: principal, interest that has fallen due, fees, penalties | each its receivable | migration clearing |
+| take-over: interest that the running period has earned | accrued interest | migration clearing |
+| take-over: interest paid ahead, money paid too much | migration clearing | unearned interest, overpayment |
 | money comes in: principal | its source | loans receivable |
 | money comes in: interest that has fallen due | its source | interest receivable |
 | money comes in: interest ahead of its due date | its source | unearned interest |
@@ -19,6 +22,7 @@
 | a credit balance is refunded | overpayment, then loans receivable | cash |
 | charge-off, write-off: principal | credit loss (fraud loss) | loans receivable |
 | charge-off, write-off: interest that has fallen due | interest charged off | interest receivable |
+| charge-off, write-off: running interest earned before a take-over | interest charged off | accrued interest |
 | charge-off, write-off: interest paid ahead | unearned interest | interest charged off |
 | charge-off, write-off: fees, penalties | fee income, penalty income | fees receivable, penalties receivable |
 | the loan's instalments change | the difference of the claims | |
@@ -28,7 +32,8 @@ The source of money: cash for a payment and for a merchant's or payout refund, s
 expense for a goodwill credit, the charge's income for a charge that is credited, overpayment for money paid too much
 that a new claim uses. Accounts as Apache Fineract's accrual-based postings have them. A loan's own balance of accrued
 interest is the interest that has fallen due, as a credit; the debits stand in the accrual groups, and the difference is
-what is earned and not yet due.
+what is earned and not yet due. (Of a loan that was taken over, what it had earned before is a debit of its own.)
+Migration clearing is the opening balance: what another system's books had, against which its own clearing stands.
 """
 
 CASH = 1010
@@ -40,6 +45,7 @@ PENALTIES_RECEIVABLE = 1250
 UNEARNED_INTEREST = 2210
 OVERPAYMENT = 2220
 SUSPENSE = 2310
+MIGRATION_CLEARING = 3110
 INTEREST_INCOME = 4110
 INTEREST_CHARGED_OFF = 4115
 FEE_INCOME = 4120
@@ -59,6 +65,7 @@ NAMES = {
     UNEARNED_INTEREST: "unearned-interest",
     OVERPAYMENT: "overpayment",
     SUSPENSE: "suspense",
+    MIGRATION_CLEARING: "migration-clearing",
     INTEREST_INCOME: "interest-income",
     INTEREST_CHARGED_OFF: "interest-charged-off",
     FEE_INCOME: "fee-income",

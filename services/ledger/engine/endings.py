@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, WRITTEN_OFF
 from services.ledger.engine.accounts import (
+    ACCRUED_INTEREST,
     CREDIT_LOSS,
     FEE_INCOME,
     FEES_RECEIVABLE,
@@ -73,4 +74,7 @@ def _take_out(s: Servicing, loss: int, day: int) -> None:
     post(s.journal, FEE_INCOME, FEES_RECEIVABLE, loan.unpaid_of(FEE), number, day)
     post(s.journal, PENALTY_INCOME, PENALTIES_RECEIVABLE, loan.unpaid_of(PENALTY), number, day)
     post(s.journal, UNEARNED_INTEREST, INTEREST_CHARGED_OFF, ahead, number, day)
+    if (cut := loan.taken_over) is not None and cut.running not in loan.due[: loan.fallen]:
+        post(s.journal, INTEREST_CHARGED_OFF, ACCRUED_INTEREST, cut.accrued, number, day)
+        cut.accrued = 0
     loan.earns_until = loan.fallen

@@ -7,6 +7,7 @@ import msgspec
 
 from shared.events import servicing
 from shared.events.origination import Contract
+from shared.events.take_over import OpeningPositions
 
 Happening = (
     servicing.Charge
@@ -43,6 +44,14 @@ class DisbursementFact(msgspec.Struct, frozen=True):
     currency: int
 
 
+class TakeOverFact(msgspec.Struct, frozen=True):
+    """The loan comes from another system as it stands when the ordinal `effective` begins, its cut-over date."""
+
+    event_id: str
+    effective: int
+    data: OpeningPositions
+
+
 class PaymentFact(msgspec.Struct, frozen=True):
     """Money in on the ordinal `effective`; `offset` tells arrival order and names the payment in suspense."""
 
@@ -61,7 +70,7 @@ class ServicingFact(msgspec.Struct, frozen=True):
     data: Happening
 
 
-Fact = ContractFact | DisbursementFact | PaymentFact | ServicingFact
+Fact = ContractFact | DisbursementFact | TakeOverFact | PaymentFact | ServicingFact
 
 
 def key_of(fact: Fact) -> int:

@@ -43,7 +43,7 @@ class TransactionLine:
     event_id: str
     on: date
     kind: str
-    """disbursement, payment, prepayment, goodwill-credit, merchant-refund, payout-refund, charge-adjustment,
+    """disbursement, take-over, payment, prepayment, goodwill-credit, merchant-refund, payout-refund, charge-adjustment,
     charge-waiver, fee-withheld, chargeback, credit-refund, charge-off, write-off, recovery, re-age, re-amortise,
     acceleration; reuse: money paid before is used otherwise, amount 0."""
     amount: int

@@ -8,7 +8,7 @@ applies them to the account in place, through the same functions.
 from datetime import date
 from fractions import Fraction
 
-from services.ledger.engine import changes, charges, endings, overdue
+from services.ledger.engine import changes, charges, endings, overdue, taking_over
 from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, UNKNOWN, WRITTEN_OFF, Loan
 from services.ledger.engine.accounts import (
     CASH,
@@ -20,7 +20,15 @@ from services.ledger.engine.accounts import (
 )
 from services.ledger.engine.allocation import PAYMENT
 from services.ledger.engine.claims import fall_due, receive
-from services.ledger.engine.facts import ContractFact, DisbursementFact, Fact, Happening, PaymentFact, ServicingFact
+from services.ledger.engine.facts import (
+    ContractFact,
+    DisbursementFact,
+    Fact,
+    Happening,
+    PaymentFact,
+    ServicingFact,
+    TakeOverFact,
+)
 from services.ledger.engine.journal import Journal, JournalLine, post
 from services.ledger.engine.opening import check_lent, conclude, disburse, in_minor_units, no_longer_waiting
 from services.ledger.engine.reuse import Move, credit_principal
@@ -60,7 +68,7 @@ class Servicing:
         self.overdue_until = 0
         """The day up to which it has."""
         self.begun_by = ""
-        """The event id of the first disbursement."""
+        """The event id of the first disbursement, or of the take-over."""
         self.names: dict[str, str] = {}
         """What charges are called, by event id."""
         self.credited: dict[str, int] = {}
@@ -76,6 +84,9 @@ class Servicing:
                 self.terms = fact.contract.terms
             case DisbursementFact():
                 self._disburse(fact)
+            case TakeOverFact():
+                taking_over.take_over(self, fact)
+                self._use_what_waits(fact.effective)
             case ServicingFact():
                 self._happen(fact)
         if not isinstance(fact, ContractFact):
@@ -130,22 +141,26 @@ class Servicing:
             self.paid_out.append(out)
             self.trail.disbursed(fact.event_id, day, fact.amount)
             charges.withhold(self, fact.amount, day, first=True)
-            for _offset, event_id, amount, _currency in no_longer_waiting(loan):
-                self.payments[event_id] = amount
-                self.take_in(event_id, PAYMENT, amount, day, SUSPENSE)
+            self._use_what_waits(day)
             return
         if loan.status in (UNKNOWN, WRITTEN_OFF) or self.terms is None:
             raise InvariantBroken("a disbursement without a contract that stands")
         if fact.currency != loan.currency:
             raise InvariantBroken("a disbursement in another currency than the contract's")
-        check_lent(self.terms, loan.principal, sum(one.amount for one in self.paid_out) + fact.amount)
         changes.must_follow_terms(self, "a disbursement")
+        check_lent(self.terms, loan.principal, sum(one.amount for one in self.paid_out) + fact.amount)
         self.paid_out.append(out)
         self.journal.append(JournalLine(LOANS_RECEIVABLE, CASH, fact.amount, fact.currency, day))
         self.trail.disbursed(fact.event_id, day, fact.amount)
         changes.redraw(self, day, paid_out=fact.amount)
         self.trail.covered(fact.event_id)
         charges.withhold(self, fact.amount, day, first=False)
+
+    def _use_what_waits(self, day: int) -> None:
+        """Payments that came before the loan ran are used once it does."""
+        for _offset, event_id, amount, _currency in no_longer_waiting(self.loan):
+            self.payments[event_id] = amount
+            self.take_in(event_id, PAYMENT, amount, day, SUSPENSE)
 
     def _charge_back(self, fact: ServicingFact, data: events.Chargeback) -> None:
         amount = self.amount_of(data.amount, data.currency)

@@ -11,8 +11,8 @@ Sides = tuple[int, int]
 Tally = dict[str, dict[int, Sides]]
 """Sides by currency code and account."""
 
-ASSET, LIABILITY, INCOME, EXPENSE = "asset", "liability", "income", "expense"
-_KINDS = {1: ASSET, 2: LIABILITY, 4: INCOME, 5: EXPENSE}
+ASSET, LIABILITY, EQUITY, INCOME, EXPENSE = "asset", "liability", "equity", "income", "expense"
+_KINDS = {1: ASSET, 2: LIABILITY, 3: EQUITY, 4: INCOME, 5: EXPENSE}
 
 
 def kind_of(account: int) -> str:
