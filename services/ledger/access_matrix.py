@@ -22,6 +22,7 @@ MATRIX: Final[Matrix] = {
     ("POST", "/v1/loans/{loan_id}/charges/{charge_id}/adjustments"): ("officer",),
     ("POST", "/v1/loans/{loan_id}/credits"): ("officer",),
     ("POST", "/v1/loans/{loan_id}/refunds"): ("officer",),
+    ("POST", "/v1/loans/{loan_id}/refinance"): ("officer",),
     ("POST", "/v1/loans/{loan_id}/charge-off"): ("officer",),
     ("POST", "/v1/loans/{loan_id}/write-off"): ("officer",),
     ("POST", "/v1/loans/{loan_id}/reschedules"): ("officer",),

@@ -29,7 +29,8 @@ LOANS_MAX = 100
 RULES: dict[type[Envelope], str] = {
     LoanContracted: "A contract is kept with its terms; nothing is booked until the money is paid out.",
     LoanDisbursed: "The money paid out becomes a receivable, the terms become instalments (with a further tranche they "
-    "are laid out anew), and what waited in suspense is used as a repayment.",
+    "are laid out anew), and what waited in suspense is used as a repayment. What pays off another loan goes through "
+    "refinancing clearing.",
     LoanTakenOver: "A loan comes from another system: what its instalments still ask for is booked against migration "
     "clearing, and from the cut-over date on they fall due and earn as any others.",
     PaymentReceived: "A repayment is used in the allocation order of the terms, and ahead of the schedule changes the "
@@ -48,7 +49,7 @@ RULES: dict[type[Envelope], str] = {
     servicing.ChargeAdjusted: "What a charge was wrong by is taken back from its income and used as money of its own "
     "kind, in the allocation order of the terms.",
     servicing.CreditReceived: "A credit is used as money of its own kind, in the allocation order of the terms: a "
-    "goodwill credit at the lender's expense, a refund as cash that came in.",
+    "goodwill credit at the lender's expense, a refund as cash that came in, a refinancing from what a new loan lent.",
     servicing.PaymentChargedBack: "Money that the payer's bank took back goes out of what was paid too much first; the "
     "rest is owed again, as principal, from the day of the chargeback on.",
     servicing.CreditRefunded: "Money goes back to the borrower out of what was paid too much; what is beyond that is "

@@ -47,7 +47,10 @@ def fact_of(event: Any, effective: int, offset: int) -> Fact | None:
             return ContractFact(event.id, event.data)
         case LoanDisbursed():
             amount, number = in_minor_units(event.data.amount, event.data.currency)
-            return DisbursementFact(event.id, effective, amount, number)
+            if (settles := event.data.settles) is None:
+                return DisbursementFact(event.id, effective, amount, number)
+            settled, _ = in_minor_units(settles.amount, event.data.currency)
+            return DisbursementFact(event.id, effective, amount, number, settled, settles.loan_id)
         case LoanTakenOver():
             return TakeOverFact(event.id, effective, event.data)
         case _ if isinstance(data := getattr(event, "data", None), _HAPPENINGS):

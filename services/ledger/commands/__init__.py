@@ -35,6 +35,13 @@ from services.ledger.commands.model import (
     ValueDateAhead,
 )
 from services.ledger.commands.recorder import LedgerCommands, Recorded
+from services.ledger.commands.refinancing import (
+    OldLoanChargedOff,
+    OldLoanNotSettled,
+    PayoffDiffers,
+    other_side,
+    refinance,
+)
 from services.ledger.commands.trial import Standing, Trial, standing_of, try_out
 
 __all__ = [
@@ -58,9 +65,12 @@ __all__ = [
     "LoanNotContracted",
     "LoanNotDisbursed",
     "LoanWasTakenOver",
+    "OldLoanChargedOff",
+    "OldLoanNotSettled",
     "OpenBook",
     "OtherCurrency",
     "PaymentAlreadyReversed",
+    "PayoffDiffers",
     "ReceivePayment",
     "Recorded",
     "ReleaseLoan",
@@ -74,6 +84,8 @@ __all__ = [
     "UnknownPartition",
     "UnknownPayment",
     "ValueDateAhead",
+    "other_side",
+    "refinance",
     "standing_of",
     "try_out",
 ]

@@ -10,6 +10,7 @@ from typing import assert_never
 from services.ledger.commands import model
 from services.ledger.commands.checks import Stamp, aggregate_of, minor, positive, require_open, stated, value_date
 from services.ledger.commands.model import Command
+from services.ledger.commands.refinancing import require_settles
 from services.ledger.commands.servicing import require_payment, service, undo, undone
 from services.ledger.commands.state import (
     Contracted,
@@ -199,7 +200,9 @@ def _disburse(command: model.Disburse, guards: Guards, stamp: Stamp) -> Envelope
         dated = isinstance(refusal, FirstDueNotAfterDisbursement | DisbursedAfterLastDue)
         refusal.field = "effective_date" if dated or amount == principal else "amount"
         raise
-    data = origination.Disbursement(amount=command.amount, currency=command.currency)
+    if command.settles is not None:
+        require_settles(command, command.settles, loan.borrower_id, terms, guards, first=not before)
+    data = origination.Disbursement(amount=command.amount, currency=command.currency, settles=command.settles)
     return stated(origination.LoanDisbursed, data, command, stamp, command.effective_date)
 
 

@@ -6,7 +6,7 @@ from datetime import date
 
 from services.ledger.engine.facts import Happening
 from shared.errors import Refusal
-from shared.events.origination import Contract
+from shared.events.origination import Contract, Settlement
 from shared.events.take_over import OpeningPositions
 
 
@@ -37,13 +37,15 @@ class ConcludeContract:
 
 @dataclass(frozen=True, slots=True)
 class Disburse:
-    """Pay out the principal, or a part of it, on `effective_date` (None: the open date)."""
+    """Pay out the principal, or a part of it, on `effective_date` (None: the open date). `settles`: what of it pays off
+    another loan, whose credit is recorded with it (see refinancing)."""
 
     loan_id: str
     amount: str
     currency: str
     effective_date: date | None
     event_id: str
+    settles: Settlement | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Commands become rows: guarding state, outbox, and what makes a repetition harmless, in one transaction."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
@@ -55,34 +56,43 @@ class LedgerCommands:
         self._topic = topic
 
     async def record(
-        self,
-        command: Command,
-        *,
-        correlation_id: str | None = None,
-        once: Once | None = None,
-        standing: Standing | None = None,
+        self, command: Command, *, correlation_id: str | None = None, once: Once | None = None
     ) -> Recorded:
         """Record one command. With `once`, a key that was used for the same request answers with that one's event.
 
-        `standing`: the loan as it was in the books when the command was tried out; what was recorded since, payments
-        apart, makes it ChangedMeanwhile. Raises the refusals of `guards.decide`, and IdempotencyKeyReused; a refused
-        command wrote nothing.
+        Raises the refusals of `guards.decide`, and IdempotencyKeyReused; a refused command wrote nothing.
         """
-        return (await self._record([command], correlation_id, once, standing))[0]
+        return (await self._record([command], correlation_id, once))[0]
+
+    async def record_together(
+        self,
+        commands: Sequence[LoanCommand],
+        *,
+        correlation_id: str | None = None,
+        once: Once | None = None,
+        standings: Mapping[str, Standing] = MappingProxyType({}),
+    ) -> Recorded:
+        """Record all or none, in one unit of work; the first one's event answers for them.
+
+        `standings`: by id, the loans as they were in the books when the commands were tried out; what was recorded
+        since of any of them, payments apart, makes it ChangedMeanwhile. Raises as `record` does.
+        """
+        return (await self._record(commands, correlation_id, once, standings))[0]
 
     async def record_many(self, commands: Sequence[Command]) -> list[Recorded]:
         """Record all or none, in order, in one transaction; the first refusal is raised."""
         return await self._record(commands, None, None) if commands else []
 
-    async def propose(self, command: LoanCommand, standing: Standing) -> tuple[Envelope, date]:
-        """The event that the command would become now, and its value date; nothing is locked or recorded. Raises the
-        refusals of `guards.decide`."""
+    async def propose(self, command: LoanCommand, standings: Mapping[str, Standing]) -> tuple[Envelope, date]:
+        """The event that the command would become now, and its value date; nothing is locked or recorded. `standings`:
+        the loans that it is about as the books have them. Raises the refusals of `guards.decide`."""
         guards = Guards(await self.open_date())
-        if (state := await self._units.state(command.loan_id)) is not None:
-            guards.loans[command.loan_id] = rules.loan_from_json(state)
         if named := _payments_named([command]):
             _add_payments(guards, await self._pool.fetch(_PAYMENTS, named))
-        standing.add_to(guards, command.loan_id)
+        for loan_id, standing in standings.items():
+            if (state := await self._units.state(loan_id)) is not None:
+                guards.loans[loan_id] = rules.loan_from_json(state)
+            standing.add_to(guards, loan_id)
         stamp = Stamp(self._now().isoformat(timespec="microseconds").replace("+00:00", "Z"))
         event, _ = rules.decide(command, guards, partitions=self._partitions, stamp=stamp)
         assert guards.open_date is not None
@@ -116,15 +126,19 @@ class LedgerCommands:
         commands: Sequence[Command],
         correlation_id: str | None,
         once: Once | None,
-        standing: Standing | None = None,
+        standings: Mapping[str, Standing] = MappingProxyType({}),
     ) -> list[Recorded]:
         try:
-            return await self._transaction(commands, correlation_id, once, standing)
+            return await self._transaction(commands, correlation_id, once, standings)
         except EventAlreadyRecorded:  # the same event id at once on another aggregate: now it is a repetition
-            return await self._transaction(commands, correlation_id, once, standing)
+            return await self._transaction(commands, correlation_id, once, standings)
 
     async def _transaction(
-        self, commands: Sequence[Command], correlation_id: str | None, once: Once | None, standing: Standing | None
+        self,
+        commands: Sequence[Command],
+        correlation_id: str | None,
+        once: Once | None,
+        standings: Mapping[str, Standing],
     ) -> list[Recorded]:
         names = {rules.aggregate_of(command) for command in commands}
         async with self._units.unit(*names, within=BOOK, once=once, correlation_id=correlation_id) as unit:
@@ -133,8 +147,9 @@ class LedgerCommands:
             stamp = Stamp(unit.time, correlation_id)
             guards = await _load(unit, commands)
             repeated = await unit.recorded([command.event_id for command in commands])
-            if standing is not None and commands[0].event_id not in repeated:
-                _require_standing(standing, rules.aggregate_of(commands[0]), guards)
+            if commands[0].event_id not in repeated:
+                for loan_id, standing in standings.items():
+                    _require_standing(standing, loan_id, guards)
             before = Guards(guards.open_date, dict(guards.loans), dict(guards.payments), dict(guards.last))
             recorded: list[Recorded] = []
             for command in commands:

@@ -3,6 +3,7 @@
 | what happens | debit | credit |
 | --- | --- | --- |
 | disbursement | loans receivable | cash |
+| disbursement: what pays off another loan | loans receivable | refinancing clearing |
 | take-over: principal, interest that has fallen due, fees, penalties | each its receivable | migration clearing |
 | take-over: interest that the running period has earned | accrued interest | migration clearing |
 | take-over: interest paid ahead, money paid too much | migration clearing | unearned interest, overpayment |
@@ -29,8 +30,9 @@
 | reversal, backdated fact | the difference: what the loan's journal now is, less what was booked | |
 
 The source of money: cash for a payment and for a merchant's or payout refund, suspense for what waited there, goodwill
-expense for a goodwill credit, the charge's income for a charge that is credited, overpayment for money paid too much
-that a new claim uses. Accounts as Apache Fineract's accrual-based postings have them. A loan's own balance of accrued
+expense for a goodwill credit, refinancing clearing for a new loan that pays this one off, the charge's income for a
+charge that is credited, overpayment for money paid too much that a new claim uses. Accounts as Apache Fineract's
+accrual-based postings have them. Refinancing clearing is zero over the book. A loan's own balance of accrued
 interest is the interest that has fallen due, as a credit; the debits stand in the accrual groups, and the difference is
 what is earned and not yet due. (Of a loan that was taken over, what it had earned before is a debit of its own.)
 Migration clearing is the opening balance: what another system's books had, against which its own clearing stands.
@@ -42,6 +44,7 @@ INTEREST_RECEIVABLE = 1220
 ACCRUED_INTEREST = 1230
 FEES_RECEIVABLE = 1240
 PENALTIES_RECEIVABLE = 1250
+REFINANCING_CLEARING = 1910
 UNEARNED_INTEREST = 2210
 OVERPAYMENT = 2220
 SUSPENSE = 2310
@@ -62,6 +65,7 @@ NAMES = {
     ACCRUED_INTEREST: "accrued-interest",
     FEES_RECEIVABLE: "fees-receivable",
     PENALTIES_RECEIVABLE: "penalties-receivable",
+    REFINANCING_CLEARING: "refinancing-clearing",
     UNEARNED_INTEREST: "unearned-interest",
     OVERPAYMENT: "overpayment",
     SUSPENSE: "suspense",

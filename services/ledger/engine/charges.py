@@ -34,12 +34,12 @@ def levy(s: Servicing, event_id: str, data: events.Charge, day: int) -> None:
     _owe(s, LoanCharge(event_id, part, due, amount, amount), data.name, day)
 
 
-def withhold(s: Servicing, paid_out: int, day: int, *, first: bool) -> None:
-    """The fees of a disbursement are charged, and paid by being withheld."""
+def withhold(s: Servicing, paid_out: int, day: int, *, first: bool, settles: int) -> None:
+    """The fees of a disbursement are charged, and paid by being withheld from what does not settle another loan."""
     assert s.terms is not None
     loan = s.loan
     fees = upfront_fees(s.terms, paid_out, first=first)
-    if sum(amount for _, amount in fees) > paid_out:
+    if sum(amount for _, amount in fees) > paid_out - settles:
         raise InvariantBroken("fees above what is paid out")
     for name, amount in fees:
         charge = agreed(s, f"{name}/{day}", name, FEE, day, amount)

@@ -36,12 +36,14 @@ class ContractFact(msgspec.Struct, frozen=True):
 
 
 class DisbursementFact(msgspec.Struct, frozen=True):
-    """Money out on the ordinal `effective`."""
+    """Money out on the ordinal `effective`; `settles` of it pays off the loan `settled`."""
 
     event_id: str
     effective: int
     amount: int
     currency: int
+    settles: int = 0
+    settled: str | None = None
 
 
 class TakeOverFact(msgspec.Struct, frozen=True):

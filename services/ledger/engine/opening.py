@@ -3,9 +3,9 @@
 from datetime import date
 
 from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, NEVER, UNKNOWN, WHEN_OVERDUE, Loan
-from services.ledger.engine.accounts import CASH, LOANS_RECEIVABLE
+from services.ledger.engine.accounts import CASH, LOANS_RECEIVABLE, REFINANCING_CLEARING
 from services.ledger.engine.facts import DisbursementFact
-from services.ledger.engine.journal import Journal, JournalLine
+from services.ledger.engine.journal import Journal, post
 from shared.errors import InvariantBroken, Refusal
 from shared.events.origination import Contract
 from shared.events.terms import Terms
@@ -93,12 +93,25 @@ def disburse(loan: Loan, fact: DisbursementFact, journal: Journal) -> None:
         raise InvariantBroken("a disbursement in another currency than the contract's")
     terms = terms_of(loan)
     check_lent(terms, loan.principal, fact.amount)
+    check_settled(fact)
     plan = planned(terms, [PaidOut(date.fromordinal(fact.effective), fact.amount)])
     loan.status = ACTIVE
     loan.terms = None
     loan.start = fact.effective
     lay_out(loan, plan)
-    journal.append(JournalLine(LOANS_RECEIVABLE, CASH, fact.amount, fact.currency, fact.effective))
+    book_money_out(fact, journal)
+
+
+def check_settled(fact: DisbursementFact) -> None:
+    """A loan pays off another one out of what is lent."""
+    if fact.settles > fact.amount:
+        raise InvariantBroken("a disbursement that pays off another loan by more than is paid out")
+
+
+def book_money_out(fact: DisbursementFact, journal: Journal) -> None:
+    """What is lent is owed; it goes out in cash, but for what pays off another loan."""
+    post(journal, LOANS_RECEIVABLE, CASH, fact.amount - fact.settles, fact.currency, fact.effective)
+    post(journal, LOANS_RECEIVABLE, REFINANCING_CLEARING, fact.settles, fact.currency, fact.effective)
 
 
 def lay_out(loan: Loan, plan: Schedule) -> None:

@@ -16,6 +16,7 @@ from services.ledger.engine.accounts import (
     GOODWILL_EXPENSE,
     LOANS_RECEIVABLE,
     OVERPAYMENT,
+    REFINANCING_CLEARING,
     SUSPENSE,
 )
 from services.ledger.engine.allocation import PAYMENT
@@ -30,7 +31,15 @@ from services.ledger.engine.facts import (
     TakeOverFact,
 )
 from services.ledger.engine.journal import Journal, JournalLine, post
-from services.ledger.engine.opening import check_lent, conclude, disburse, in_minor_units, no_longer_waiting
+from services.ledger.engine.opening import (
+    book_money_out,
+    check_lent,
+    check_settled,
+    conclude,
+    disburse,
+    in_minor_units,
+    no_longer_waiting,
+)
 from services.ledger.engine.reuse import Move, credit_principal
 from services.ledger.engine.rows import Rows
 from services.ledger.engine.trail import Trail
@@ -140,7 +149,7 @@ class Servicing:
             self.begun_by = fact.event_id
             self.paid_out.append(out)
             self.trail.disbursed(fact.event_id, day, fact.amount)
-            charges.withhold(self, fact.amount, day, first=True)
+            charges.withhold(self, fact.amount, day, first=True, settles=fact.settles)
             self._use_what_waits(day)
             return
         if loan.status in (UNKNOWN, WRITTEN_OFF) or self.terms is None:
@@ -150,11 +159,12 @@ class Servicing:
         changes.must_follow_terms(self, "a disbursement")
         check_lent(self.terms, loan.principal, sum(one.amount for one in self.paid_out) + fact.amount)
         self.paid_out.append(out)
-        self.journal.append(JournalLine(LOANS_RECEIVABLE, CASH, fact.amount, fact.currency, day))
+        check_settled(fact)
+        book_money_out(fact, self.journal)
         self.trail.disbursed(fact.event_id, day, fact.amount)
         changes.redraw(self, day, paid_out=fact.amount)
         self.trail.covered(fact.event_id)
-        charges.withhold(self, fact.amount, day, first=False)
+        charges.withhold(self, fact.amount, day, first=False, settles=fact.settles)
 
     def _use_what_waits(self, day: int) -> None:
         """Payments that came before the loan ran are used once it does."""
@@ -206,8 +216,10 @@ class Servicing:
             case events.ChargeCredit():
                 charges.adjust(self, fact.event_id, data, day)
             case events.Credit():
-                source = GOODWILL_EXPENSE if data.kind == "goodwill-credit" else CASH
-                self.take_in(fact.event_id, data.kind, self.amount_of(data.amount, data.currency), day, source)
+                if (data.kind == "refinancing") != (data.refinanced_by is not None):
+                    raise InvariantBroken("a credit that is no refinancing, or does not say by which loan")
+                amount = self.amount_of(data.amount, data.currency)
+                self.take_in(fact.event_id, data.kind, amount, day, _SOURCE.get(data.kind, CASH))
             case events.Chargeback():
                 self._charge_back(fact, data)
             case events.Refund():
@@ -263,6 +275,8 @@ def _resume(loan: Loan, day: int) -> None:
     raise InvariantBroken("delinquency goes on, but it is not paused on that date")
 
 
+_SOURCE = {"goodwill-credit": GOODWILL_EXPENSE, "refinancing": REFINANCING_CLEARING}
+"""Where a credit's money comes from, if not from cash."""
 _NAME: dict[type[Happening], str] = {
     events.Charge: "a charge",
     events.Waiver: "a waiver",

@@ -22,6 +22,7 @@ from services.ledger.queries.statements import (
     NoPayoff,
     account,
     delinquency_view,
+    payoff_of,
     payoff_view,
     statement_view,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "loan_view",
     "movements",
     "parked_view",
+    "payoff_of",
     "payoff_view",
     "posting",
     "preview",
