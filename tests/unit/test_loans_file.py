@@ -135,6 +135,15 @@ def test_control_totals_that_say_nothing_are_a_missing_precondition(tmp_path: Pa
         read_control(tmp_path / "control.json")
 
 
+def test_the_example_in_the_manual_is_a_file_and_its_control_totals(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "migration.md").read_text()
+    loan, control = (block.partition("```")[0] for block in page.split("```json\n")[1:])
+    (tmp_path / "control.json").write_text(control)
+    found = read(file(tmp_path, json.loads(loan)))
+    assert found.refused == []
+    assert totals(found.arrivals) == read_control(tmp_path / "control.json")
+
+
 async def test_the_book_must_be_open(tmp_path: Path) -> None:
     with pytest.raises(MissingPrecondition, match="Open the book"):
         await entered(file(tmp_path, line("L1")), Recorder(None))

@@ -145,7 +145,7 @@ def _check_sums(terms: Terms, data: OpeningPositions, left: list[list[int]]) -> 
     if said != (found := sum(left[PRINCIPAL])):
         text = decimal_text(found, terms.currency)
         raise PrincipalDiffers(f"It is {text}, not {data.principal_outstanding}.", field=name)
-    most = most_that_can_be_lent(terms, minor_units(terms.principal, terms.currency))
+    most = most_that_can_be_lent(terms, _minor(terms.principal, terms.currency, "terms/principal"))
     if said > most:
         detail = f"The contract lets {decimal_text(most, terms.currency)} {terms.currency} be paid out."
         raise PrincipalAboveContract(detail, field=name)

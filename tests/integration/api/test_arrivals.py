@@ -144,7 +144,9 @@ async def refinanced(client: Client) -> None:
         await until_status(desk, "new-1", "contracted")
     await desk.officer("refinance", **body)
     await until_status(desk, "old-1", "settled")
-    assert await desk.refused("refinance", **body | {"old_loan_id": "old-1"}) == (422, "above-contract")
+    assert (await client.send("officer", "POST", "/v1/loans", new | {"loan_id": "new-3"})).status_code == 202
+    desk.path = "/v1/loans/new-3"
+    assert await desk.refused("refinance", **body) == (409, "no-payoff")
 
 
 async def until_status(desk: Desk, loan_id: str, status: str) -> None:
