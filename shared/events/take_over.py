@@ -21,7 +21,8 @@ def _or_nothing() -> Any:
 class OpeningInstalment(Data):
     """What one instalment still asks for, part by part.
 
-    It has fallen due if `due` is before the cut-over. interest_paid_ahead: of one that has not, interest that was paid
+    It has fallen due if `due` is before the cut-over; one that has not ends a period of interest, and its fees and
+    penalties are due with it. interest_paid_ahead: of one that has not, interest that was paid
     already, on top of `interest`; the two are what the instalment earns.
     """
 

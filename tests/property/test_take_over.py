@@ -16,6 +16,7 @@ from services.ledger.engine.accounts import (
     OVERPAYMENT,
 )
 from services.ledger.engine.accrual import period
+from services.ledger.engine.allocation import place_of
 from services.ledger.engine.payoff import payoff
 from services.ledger.engine.statement import statement
 from shared.money import decimal_text
@@ -88,6 +89,9 @@ def lived_until(terms: dict[str, Any], todo: list[Step], *, plain: bool) -> Life
     assume(loan.fallen < len(loan.due) or loan.first_open < len(loan.due) or loan.overpaid)
     assume(loan.principal_outstanding <= loan.principal)
     assume(not any(getattr(fact, "effective", 0) > life.day.toordinal() for fact in life.facts))
+    if plain:  # what is charged of an instalment to come is due with it: positions know no other date
+        places = [(charge, place_of(loan, charge.due)) for charge in loan.charges if charge.left]
+        assume(all(k < loan.fallen or charge.due == loan.due[k] for charge, k in places))
     return life
 
 
