@@ -8,15 +8,7 @@ from typing import Annotated
 
 import typer
 
-command = typer.Typer(no_args_is_help=True, help="Enter a published data set by the ledger's own commands.")
 
-
-@command.callback()
-def _import() -> None:
-    """Enter a published data set by the ledger's own commands."""
-
-
-@command.command()
 def berka(
     folder: Annotated[
         Path, typer.Argument(help="Where loan.asc, trans.asc and district.asc of the PKDD'99 bank data are.")

@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "provision": ("lendlog.provision_command", "Make roles, schemas, tokens and topics on servers of your own."),
     "status": ("lendlog.status", "Show the figures of what runs; starts nothing."),
     "bench": ("lendlog.bench.command", "Measure what the platform does on this machine."),
-    "import": ("lendlog.berka_command", "Enter a published data set by the ledger's own commands."),
+    "import": ("lendlog.import_command", "Enter running loans, or a published data set, by the ledger's own commands."),
     "simulate": ("lendlog.simulate_command", "Let a simulated lender live on the real services."),
     "schedule": ("lendlog.schedule_command", "Print the schedule of a loan on given terms; needs no servers."),
     "loan": ("lendlog.loan_command", "Show a loan as the books have it, and what a change would make of it."),

@@ -114,7 +114,7 @@ def command_of(value: bytes) -> Command:
 
 
 def _disbursement(event: LoanDisbursed, on: date | None) -> Disburse:
-    return Disburse(event.subject, event.data.amount, event.data.currency, on, event.id)
+    return Disburse(event.subject, event.data.amount, event.data.currency, on, event.id, event.data.settles)
 
 
 def _line(row: dict[str, Any]) -> str:

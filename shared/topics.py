@@ -21,6 +21,7 @@ from shared.events import (
     parties,
     servicing,
     signals,
+    take_over,
     valuation,
 )
 from shared.events.envelope import Data, Envelope
@@ -34,6 +35,7 @@ COMMON = {"min.insync.replicas": "1", "message.timestamp.type": "CreateTime", "m
 LifecycleEvent = Annotated[
     origination.LoanContracted
     | origination.LoanDisbursed
+    | take_over.LoanTakenOver
     | ledger.PaymentReceived
     | ledger.PaymentReversed
     | ledger.BookOpened
@@ -103,6 +105,7 @@ LIFECYCLE = Topic(
     writers=_written_by("origination", origination.LoanContracted, origination.LoanDisbursed)
     | _written_by(
         "ledger",
+        take_over.LoanTakenOver,
         ledger.PaymentReceived,
         ledger.PaymentReversed,
         ledger.BookOpened,

@@ -16,7 +16,7 @@ from services.ledger.engine.accounts import ACCRUED_INTEREST, INTEREST_INCOME
 from services.ledger.engine.accrual import earn, leave, move
 from services.ledger.engine.claims import backdated_due, fall_due
 from services.ledger.engine.entries import entry_lines
-from services.ledger.engine.facts import Fact, PaymentFact
+from services.ledger.engine.facts import DisbursementFact, Fact, PaymentFact
 from services.ledger.engine.folding import apply, begins_in_place, fold, in_place
 from services.ledger.engine.journal import Journal, JournalLine, difference
 from services.ledger.engine.methods import in_books
@@ -137,7 +137,7 @@ class Book:
             return False
         elif kind is LoanValued:
             return not valued_in_place(loan, self._effective(event))
-        elif kind is not LoanDisbursed or not begins_in_place(loan):
+        elif kind is not LoanDisbursed or not begins_in_place(loan) or self._is_past(self._effective(event)):
             return True
         if self.open_day is None:
             return False
@@ -146,6 +146,10 @@ class Book:
     def _effective(self, event: Any) -> int:
         """The value date of an event, as an ordinal: its own, else the open date."""
         return event.effectivedate.toordinal() if event.effectivedate else self.open_day or 0
+
+    def _is_past(self, effective: int) -> bool:
+        """Whether a value date is before the open one: instalments of money that went out then may have fallen due."""
+        return self.open_day is not None and effective < self.open_day
 
     def add_history(self, loan_id: str, stored: Iterable[tuple[int, date, Record]]) -> None:
         """Facts of a loan from its accepted events in order of offset: (offset, effective date, record)."""
@@ -199,7 +203,7 @@ class Book:
         loan_id = loan.loan_id
         history = self.histories.get(loan_id)
         lines: Journal = []
-        if in_place(loan, fact):
+        if in_place(loan, fact) and not (type(fact) is DisbursementFact and self._is_past(fact.effective)):
             apply(loan, fact, lines)
         else:
             if history is None:
@@ -444,4 +448,4 @@ class Book:
 def _earning(loan: Loan) -> tuple[Any, ...]:
     """All that the accrual groups count of a loan."""
     interest = loan.asked[INTEREST] if loan.asked else []
-    return loan.start, loan.due, loan.down_payments, loan.additional, interest, loan.earns_until
+    return loan.start, loan.due, loan.down_payments, loan.additional, interest, loan.earns_until, loan.taken_over

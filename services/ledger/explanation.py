@@ -24,6 +24,7 @@ from shared.events.ledger import (
     ReferenceRatePublished,
 )
 from shared.events.origination import LoanContracted, LoanDisbursed
+from shared.events.take_over import LoanTakenOver
 from shared.events.valuation import LoanValued
 from shared.merkle import record_of
 
@@ -33,7 +34,10 @@ LOANS_MAX = 100
 RULES: dict[type[Envelope], str] = {
     LoanContracted: "A contract is kept with its terms; nothing is booked until the money is paid out.",
     LoanDisbursed: "The money paid out becomes a receivable, the terms become instalments (with a further tranche they "
-    "are laid out anew), and what waited in suspense is used as a repayment.",
+    "are laid out anew), and what waited in suspense is used as a repayment. What pays off another loan goes through "
+    "refinancing clearing.",
+    LoanTakenOver: "A loan comes from another system: what its instalments still ask for is booked against migration "
+    "clearing, and from the cut-over date on they fall due and earn as any others.",
     PaymentReceived: "A repayment is used in the allocation order of the terms, and ahead of the schedule changes the "
     "instalments to come where the terms say so; without a disbursed loan in its currency it waits in suspense; after "
     "a charge-off or write-off it is a recovery.",
@@ -58,7 +62,7 @@ RULES: dict[type[Envelope], str] = {
     servicing.ChargeAdjusted: "What a charge was wrong by is taken back from its income and used as money of its own "
     "kind, in the allocation order of the terms.",
     servicing.CreditReceived: "A credit is used as money of its own kind, in the allocation order of the terms: a "
-    "goodwill credit at the lender's expense, a refund as cash that came in.",
+    "goodwill credit at the lender's expense, a refund as cash that came in, a refinancing from what a new loan lent.",
     servicing.PaymentChargedBack: "Money that the payer's bank took back goes out of what was paid too much first; the "
     "rest is owed again, as principal, from the day of the chargeback on.",
     servicing.CreditRefunded: "Money goes back to the borrower out of what was paid too much; what is beyond that is "

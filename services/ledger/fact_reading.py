@@ -11,6 +11,7 @@ from services.ledger.engine.facts import (
     Happening,
     PaymentFact,
     ServicingFact,
+    TakeOverFact,
     ValuationFact,
     key_of,
 )
@@ -21,6 +22,7 @@ from shared.events import servicing
 from shared.events.ledger import PaymentReceived, PaymentReversed
 from shared.events.origination import LoanContracted, LoanDisbursed
 from shared.events.servicing import EventUndone
+from shared.events.take_over import LoanTakenOver
 from shared.events.valuation import LoanValued
 from shared.schedules.resets import Rates
 from shared.streams.ports import Record
@@ -50,7 +52,12 @@ def fact_of(event: Any, effective: int, offset: int, rates: Rates) -> Fact | Non
             return ContractFact(event.id, event.data, rates.get(follows.index, {}) if follows is not None else {})
         case LoanDisbursed():
             amount, number = in_minor_units(event.data.amount, event.data.currency)
-            return DisbursementFact(event.id, effective, amount, number)
+            if (settles := event.data.settles) is None:
+                return DisbursementFact(event.id, effective, amount, number)
+            settled, _ = in_minor_units(settles.amount, event.data.currency)
+            return DisbursementFact(event.id, effective, amount, number, settled, settles.loan_id)
+        case LoanTakenOver():
+            return TakeOverFact(event.id, effective, event.data)
         case LoanValued():
             return ValuationFact(event.id, effective, event.data)
         case _ if isinstance(data := getattr(event, "data", None), _HAPPENINGS):

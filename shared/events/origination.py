@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from shared.events.envelope import Amount, BorrowerId, CurrencyCode, Data, Envelope
+from shared.events.envelope import Amount, BorrowerId, CurrencyCode, Data, Envelope, LoanId
 from shared.events.terms import Terms
 
 Security = Literal["unsecured", "guaranteed", "secured"]
@@ -22,11 +22,23 @@ class Contract(Data):
     security: Security = Field(default="unsecured", exclude_if=partial(eq, "unsecured"))
 
 
+class Settlement(Data):
+    """What pays off another loan of the borrower: that loan's payoff on the same date."""
+
+    loan_id: LoanId
+    amount: Amount
+
+
 class Disbursement(Data):
-    """Money paid out to the borrower, in one sum or in tranches; together no more than the terms allow."""
+    """Money paid out to the borrower, in one sum or in tranches; together no more than the terms allow.
+
+    settles: the part of the amount that is not paid out but pays off another loan (refinancing); that loan's
+    `ledger.CreditReceived.v1` of the kind `refinancing` names this event.
+    """
 
     amount: Amount
     currency: CurrencyCode
+    settles: Settlement | None = None
 
 
 class LoanContracted(Envelope):

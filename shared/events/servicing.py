@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from shared.events.envelope import Amount, CurrencyCode, Data, Envelope, EventId
+from shared.events.envelope import Amount, CurrencyCode, Data, Envelope, EventId, LoanId
 from shared.events.ledger import Reason
 from shared.events.terms import AnnualRate, FeeName, Periods
 
@@ -42,16 +42,24 @@ class ChargeCredit(Data):
     reason: Reason
 
 
+class Refinancing(Data):
+    """The loan whose disbursement pays this one off, and the event id of that disbursement."""
+
+    loan_id: LoanId
+    event_id: EventId
+
+
 class Credit(Data):
     """Money for the loan that its borrower did not pay.
 
     goodwill-credit: the lender's own. merchant-refund: a purchase was returned. payout-refund: money paid out came
-    back.
+    back. refinancing: a new loan of the borrower pays this one off; `refinanced_by` says which.
     """
 
-    kind: Literal["goodwill-credit", "merchant-refund", "payout-refund"]
+    kind: Literal["goodwill-credit", "merchant-refund", "payout-refund", "refinancing"]
     amount: Amount
     currency: CurrencyCode
+    refinanced_by: Refinancing | None = None
 
 
 class Chargeback(Data):

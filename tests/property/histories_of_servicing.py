@@ -144,20 +144,25 @@ class Step(NamedTuple):
 
 _late = st.sampled_from([0, 0, 0, 1, 5, 20])
 _insist = st.sampled_from([False] * 15 + [True])
-_step = st.builds(
+step = st.builds(
     Step, st.integers(0, 12), _late, st.sampled_from(ACTIONS), st.integers(1, 1000), st.integers(0, 20), _insist
 )
-steps = st.integers(0, 14).flatmap(lambda count: st.lists(_step, min_size=count, max_size=count))
+steps = st.integers(0, 14).flatmap(lambda count: st.lists(step, min_size=count, max_size=count))
 
 
 class Life:
     """One loan and its books: what was told so far, and what stands of it."""
 
     def __init__(
-        self, terms: dict[str, Any], lent: str = "600.00", rates: Sequence[tuple[date, str]] = PUBLISHED
+        self,
+        terms: dict[str, Any],
+        begins: tuple[str, Any] | None = ("origination.LoanDisbursed.v1", {"amount": "600.00", "currency": CODE}),
+        first: date = FIRST,
+        rates: Sequence[tuple[date, str]] = PUBLISHED,
     ) -> None:
+        """`begins`: type and data of what follows the contract on the first date."""
         self.books = MemoryBooks(0, TOPICS)
-        self.day = FIRST
+        self.day = self.first = first
         self.offset = 0
         self.facts: list[Fact] = []
         self.told: list[tuple[str, Any, date, str]] = []
@@ -165,11 +170,12 @@ class Life:
         self.rates: dict[str, Published] = {}
         self.broken = False
         """The loan is parked."""
-        self.take("ledger.BookOpened.v1", {"business_date": FIRST.isoformat()}, subject="book")
+        self.take("ledger.BookOpened.v1", {"business_date": first.isoformat()}, subject="book")
         for since, rate in rates if "reference" in terms else ():
             self.publish(INDEX, since, rate)
-        self.tell("origination.LoanContracted.v1", {"borrower_id": "B1", "product": "p@1", "terms": terms}, FIRST)
-        self.tell("origination.LoanDisbursed.v1", {"amount": lent, "currency": CODE}, FIRST)
+        self.tell("origination.LoanContracted.v1", {"borrower_id": "B1", "product": "p@1", "terms": terms}, first)
+        if begins is not None:
+            self.tell(*begins, first)
 
     @property
     def next_id(self) -> str:
@@ -255,7 +261,7 @@ class Life:
         if step.action == "publish":
             self.publish(INDEX, self.day + timedelta(days=step.pick), f"0.{step.size:04d}")
             return False
-        day = max(FIRST, self.day - timedelta(days=step.late))
+        day = max(self.first, self.day - timedelta(days=step.late))
         found = happening(self, self.loan, step, day)
         return found is not None and self.tell(*found, day, insist=step.insist)
 

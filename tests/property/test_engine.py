@@ -132,6 +132,23 @@ def test_once_all_instalments_are_due_income_is_the_interest_that_was_earned(
     assert all((group.numerator, group.remainder) == (0, 0) for group in life.books.hosted.book.groups.values())
 
 
+@settings(max_examples=60)
+@given(contracts(), st.integers(0, 90), steps)
+def test_money_that_went_out_long_ago_is_in_order_at_once(terms: dict[str, Any], late: int, todo: list[Step]) -> None:
+    """Instalments that fell due meanwhile have fallen due, whatever happens on the same day."""
+    life = Life(terms, begins=None)
+    for _ in range(late):
+        life.close()
+    assume(life.tell("origination.LoanDisbursed.v1", {"amount": "600.00", "currency": CODE}, FIRST, insist=False))
+    in_order(life)
+    for step in todo:
+        life.live(step)
+        in_order(life)
+    if not life.broken:
+        life.finish()
+        in_order(life)
+
+
 def amount_of(fact: Any) -> int:
     """Minor units of a fact that moves money."""
     return fact.amount if not isinstance(fact, ServicingFact) else minor_units(fact.data.amount, CODE)

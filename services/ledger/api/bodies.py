@@ -8,6 +8,7 @@ from shared.api import Body, Day
 from shared.events.envelope import Amount, BorrowerId, CurrencyCode, EventId, LoanId
 from shared.events.ledger import Reason
 from shared.events.origination import Contract, Security
+from shared.events.take_over import OpeningInstalment, OpeningPositions
 from shared.events.terms import RateIndex, SignedRate, Terms
 
 Product = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}@[0-9]{1,6}$")]
@@ -65,6 +66,31 @@ class NewDisbursement(Body):
     amount: Amount
     currency: CurrencyCode
     effective_date: Day | None = None
+
+
+class OpenInstalment(OpeningInstalment):
+    """What one instalment still asks for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    due: Day
+
+
+class NewTakeOver(OpeningPositions):
+    """Where a loan stands that another system carried; `cut_over` is the open date where it is not given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cut_over: Day | None = None
+    disbursed_on: Day
+    accrues_from: Day | None = None
+    instalments: Annotated[tuple[OpenInstalment, ...], Field(max_length=1200)] = ()
+    watched_until: Day | None = None
+    charged_off_on: Day | None = None
+
+    def positions(self) -> OpeningPositions:
+        """As they are stated on the log."""
+        return OpeningPositions.model_validate(self.model_dump(exclude={"cut_over"}))
 
 
 class NewPayment(Body):

@@ -17,6 +17,7 @@ from services.ledger.api.bodies import (
     NewRetry,
     NewReversal,
     NewSchedule,
+    NewTakeOver,
 )
 from services.ledger.api.entries import ENTRY_ROUTES
 from services.ledger.api.periods import PERIOD_ROUTES
@@ -36,6 +37,7 @@ from services.ledger.commands import (
     ReleaseLoan,
     RetryDeadLetter,
     ReversePayment,
+    TakeOver,
 )
 from shared.api import Route
 from shared.errors import Refusal
@@ -104,6 +106,14 @@ async def disburse(call: Calling, loan_id: Loan, body: NewDisbursement, preview:
     command = Disburse(loan_id, body.amount, body.currency, body.effective_date, new_event_id())
     if preview or await call.services.commands.is_disbursed(loan_id):
         return await record_tried(call, command, body, preview=preview)
+    return await record(call, command, body, place=f"/v1/loans/{loan_id}", loan_id=loan_id)
+
+
+async def take_over(call: Calling, loan_id: Loan, body: NewTakeOver, preview: Preview = False) -> JSONResponse:
+    """Let a contracted loan go on that another system carried until the cut-over date."""
+    command = TakeOver(loan_id, body.positions(), body.cut_over, new_event_id())
+    if preview:
+        return await preview_of(call, command)
     return await record(call, command, body, place=f"/v1/loans/{loan_id}", loan_id=loan_id)
 
 
@@ -237,6 +247,7 @@ ROUTES: tuple[Route, ...] = (
     ("POST", "/v1/reference-rates", publish_rate),
     ("POST", "/v1/loans", contract_loan),
     ("POST", "/v1/loans/{loan_id}/disbursement", disburse),
+    ("POST", "/v1/loans/{loan_id}/take-over", take_over),
     ("POST", "/v1/loans/{loan_id}/payments", receive_payment),
     ("POST", "/v1/loans/{loan_id}/payments/{payment_id}/reversal", reverse_payment),
     *SERVICING_ROUTES,

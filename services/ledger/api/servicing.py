@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 
 from services.ledger import queries
 from services.ledger.api.reading import After, AsOf, Effective, Known, Loan, on_dates, reading
+from services.ledger.api.refinancing import refinance_loan, undo_together
 from services.ledger.api.servicing_bodies import (
     Fact,
     Money,
@@ -24,7 +25,7 @@ from services.ledger.api.servicing_bodies import (
 )
 from services.ledger.api.serving import Calling
 from services.ledger.api.trying import Preview, record_tried
-from services.ledger.commands import ServiceLoan, UndoEvent
+from services.ledger.commands import ServiceLoan
 from services.ledger.engine.facts import Happening
 from shared.api import Day, Route
 from shared.events import servicing
@@ -125,9 +126,8 @@ async def resume(call: Calling, loan_id: Loan, body: Why, preview: Preview = Fal
 async def undo(
     call: Calling, loan_id: Loan, event_id: EventPath, body: NewUndoing, preview: Preview = False
 ) -> JSONResponse:
-    """Take back any fact of the loan but its contract, as if it had never been."""
-    command = UndoEvent(loan_id, event_id, body.reason, new_event_id())
-    return await record_tried(call, command, body, preview=preview, named=[event_id])
+    """Take back any fact of the loan but its contract, as if it had never been; of a refinancing both sides."""
+    return await undo_together(call, loan_id, event_id, body, preview=preview)
 
 
 async def payoff(call: Calling, loan_id: Loan, on: Annotated[Day, Query()], after: After = None) -> dict[str, Any]:
@@ -172,6 +172,7 @@ SERVICING_ROUTES: tuple[Route, ...] = (
     ("POST", f"{_LOAN}/credits", credit),
     ("POST", f"{_LOAN}/payments/{{payment_id}}/chargeback", charge_back),
     ("POST", f"{_LOAN}/refunds", refund),
+    ("POST", f"{_LOAN}/refinance", refinance_loan),
     ("POST", f"{_LOAN}/charge-off", charge_off),
     ("POST", f"{_LOAN}/write-off", write_off),
     ("POST", f"{_LOAN}/reschedules", reschedule),

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from shared.api import Body, Day
 from shared.events import servicing
-from shared.events.envelope import Amount, CurrencyCode
+from shared.events.envelope import Amount, CurrencyCode, LoanId
 from shared.events.ledger import Reason
 from shared.events.servicing import Count
 from shared.events.terms import FeeName
@@ -63,6 +63,16 @@ class Money(Fact):
     """An amount that goes out: a chargeback, or the refund of a credit balance."""
 
     amount: Amount
+    currency: CurrencyCode
+
+
+class NewRefinancing(Fact):
+    """Money out of a loan, of which `payoff` settles another one: its payoff on the effective date, as
+    GET /v1/loans/{old_loan_id}/payoff has it."""
+
+    old_loan_id: LoanId
+    amount: Amount
+    payoff: Amount
     currency: CurrencyCode
 
 

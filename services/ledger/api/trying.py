@@ -1,6 +1,8 @@
 """Commands that are tried out on the books before they are recorded, and previews, which record nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -16,11 +18,24 @@ from services.ledger.commands import (
     Standing,
     standing_of,
 )
+from services.ledger.queries import Account
 from shared.api import Call
 
 Preview = Annotated[
     bool, Query(description="Record nothing: answer 200 with the loan before and after, and the difference.")
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A command's loan as the books have it, its standing, the command's value date, and the preview."""
+
+    account: Account
+    standing: Standing
+    on: date
+    document: dict[str, Any]
+
+
 ATTEMPTS = 3
 """How often a command is tried out when others come in between; after that the caller looks again."""
 
@@ -33,41 +48,77 @@ async def record_tried(
     It is tried out on books that have all that was recorded here for the loan, payments apart, and the events `named`.
     Raises the refusals of the command's rules, BreaksRule, UnknownLoan, LoanIsParked and ChangedMeanwhile.
     """
-    place, once = f"/v1/loans/{command.loan_id}", None if preview else call.once(body)
-    commands = call.services.commands
-    if once is not None and (recorded := await commands.recorded(once)):
-        return accepted(recorded, place=place, loan_id=command.loan_id)
+    return await record_together(call, [command], body, preview=preview, named=named)
+
+
+def nothing_more(_trials: Sequence[Tried]) -> None:
+    """The rules of the commands are all that there are."""
+
+
+async def record_together(
+    call: Call[Services],
+    commands: Sequence[LoanCommand],
+    body: BaseModel,
+    *,
+    preview: bool,
+    named: Sequence[str] = (),
+    check: Callable[[Sequence[Tried]], None] = nothing_more,
+) -> JSONResponse:
+    """The same for commands on several loans, one each, which are recorded together or not at all. `check` may refuse
+    what the trials show. The preview of the first one has those of the others as `others`."""
+    loan_id = commands[0].loan_id
+    place, once = f"/v1/loans/{loan_id}", None if preview else call.once(body)
+    recorder = call.services.commands
+    if once is not None and (recorded := await recorder.recorded(once)):
+        return accepted(recorded, place=place, loan_id=loan_id)
     for attempt in range(1, ATTEMPTS + 1):
-        standing, document = await _tried(call.services, command, named)
+        trials = await _tried(call.services, commands, named)
+        check(trials)
         if preview:
-            return JSONResponse(document)
+            others = [one.document for one in trials[1:]]
+            return JSONResponse(trials[0].document | ({"others": others} if others else {}))
+        standings = {one.account.loan_id: one.standing for one in trials}
         try:
-            recorded = await commands.record(command, correlation_id=call.correlation_id, once=once, standing=standing)
+            recorded = await recorder.record_together(
+                commands, correlation_id=call.correlation_id, once=once, standings=standings
+            )
         except ChangedMeanwhile:
             if attempt == ATTEMPTS:
                 raise
         else:
-            return accepted(recorded, place=place, loan_id=command.loan_id)
+            return accepted(recorded, place=place, loan_id=loan_id)
     raise AssertionError("the last attempt returns or raises")
 
 
 async def preview_of(call: Call[Services], command: LoanCommand, *, named: Sequence[str] = ()) -> JSONResponse:
     """The preview of a command that is recorded without a trial."""
-    _, document = await _tried(call.services, command, named)
-    return JSONResponse(document)
+    (tried,) = await _tried(call.services, [command], named)
+    return JSONResponse(tried.document)
 
 
-async def _tried(services: Services, command: LoanCommand, named: Sequence[str]) -> tuple[Standing, dict[str, Any]]:
-    """The loan's standing on which the command was tried out, and the preview."""
-    last = await services.commands.last_event(command.loan_id)
+async def booked_account(services: Services, loan_id: str) -> tuple[str | None, Account | None]:
+    """The last event recorded here for the loan, payments apart, and the loan on books that have it."""
+    last = await services.commands.last_event(loan_id)
     await wait_for(services, last)
+    async with services.ledger.acquire() as connection:
+        return last, await queries.account(connection, loan_id)
+
+
+async def _tried(services: Services, commands: Sequence[LoanCommand], named: Sequence[str]) -> list[Tried]:
+    """Each command tried out on the books."""
     for event_id in named:
         if await services.commands.is_recorded(event_id):
             await wait_for(services, event_id)
-    async with services.ledger.acquire() as connection:
-        found = await queries.account(connection, command.loan_id)
-    standing = standing_of(found.facts if found is not None else (), last)
-    event, on = await services.commands.propose(command, standing)
-    if found is None:
-        raise unknown(command.loan_id)
-    return standing, queries.preview(found, event, on)
+    found = {command.loan_id: await booked_account(services, command.loan_id) for command in commands}
+    standings = {
+        loan_id: standing_of(account.facts if account is not None else (), last)
+        for loan_id, (last, account) in found.items()
+    }
+    trials = []
+    for command in commands:
+        event, on = await services.commands.propose(command, standings)
+        account = found[command.loan_id][1]
+        if account is None:
+            raise unknown(command.loan_id)
+        trials.append(Tried(account, standings[command.loan_id], on, queries.preview(account, event, on)))
+    return trials

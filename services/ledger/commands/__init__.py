@@ -22,8 +22,10 @@ from services.ledger.commands.model import (
     LoanAlreadyContracted,
     LoanCommand,
     LoanIsParked,
+    LoanIsRunning,
     LoanNotContracted,
     LoanNotDisbursed,
+    LoanWasTakenOver,
     OpenBook,
     OtherCurrency,
     PaymentAlreadyReversed,
@@ -37,6 +39,7 @@ from services.ledger.commands.model import (
     RetryDeadLetter,
     ReversePayment,
     ServiceLoan,
+    TakeOver,
     TakeStatement,
     UndoEvent,
     UnknownEntry,
@@ -46,6 +49,13 @@ from services.ledger.commands.model import (
     ValueLoan,
 )
 from services.ledger.commands.recorder import LedgerCommands, Recorded
+from services.ledger.commands.refinancing import (
+    OldLoanChargedOff,
+    OldLoanNotSettled,
+    PayoffDiffers,
+    other_side,
+    refinance,
+)
 from services.ledger.commands.trial import Standing, Trial, standing_of, try_out
 
 __all__ = [
@@ -69,11 +79,16 @@ __all__ = [
     "LoanAlreadyContracted",
     "LoanCommand",
     "LoanIsParked",
+    "LoanIsRunning",
     "LoanNotContracted",
     "LoanNotDisbursed",
+    "LoanWasTakenOver",
+    "OldLoanChargedOff",
+    "OldLoanNotSettled",
     "OpenBook",
     "OtherCurrency",
     "PaymentAlreadyReversed",
+    "PayoffDiffers",
     "PeriodNotOver",
     "ProposeEntry",
     "PublishRate",
@@ -87,6 +102,7 @@ __all__ = [
     "ServiceLoan",
     "Standing",
     "StatedLine",
+    "TakeOver",
     "TakeStatement",
     "Trial",
     "UndoEvent",
@@ -96,7 +112,9 @@ __all__ = [
     "ValueDateAhead",
     "ValueLoan",
     "decision_id",
+    "other_side",
     "paired",
+    "refinance",
     "reversed_lines",
     "standing_of",
     "try_out",

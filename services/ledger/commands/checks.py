@@ -57,11 +57,11 @@ def require_open(guards: Guards) -> date:
     return guards.open_date
 
 
-def value_date(effective_date: date | None, guards: Guards) -> date:
+def value_date(effective_date: date | None, guards: Guards, *, field: str = "effective_date") -> date:
     """The date that a fact counts from: the open one, unless it was given. Raises BookNotOpen, ValueDateAhead."""
     open_date = require_open(guards)
     if effective_date is not None and effective_date > open_date:
-        raise model.ValueDateAhead(f"{effective_date} is after the open date {open_date}.", field="effective_date")
+        raise model.ValueDateAhead(f"{effective_date} is after the open date {open_date}.", field=field)
     return effective_date or open_date
 
 

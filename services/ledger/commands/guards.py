@@ -11,6 +11,7 @@ from services.ledger.commands import bank, model
 from services.ledger.commands.checks import Stamp, aggregate_of, minor, positive, require_open, stated, value_date
 from services.ledger.commands.entries import close_period, entry_event, entry_evolved
 from services.ledger.commands.model import Command
+from services.ledger.commands.refinancing import require_settles
 from services.ledger.commands.servicing import require_payment, service, undo, undone
 from services.ledger.commands.state import (
     BankGuard,
@@ -19,14 +20,16 @@ from services.ledger.commands.state import (
     Guards,
     MoneyOut,
     NotContracted,
+    TakenOver,
     account_from_json,
     account_to_json,
     loan_from_json,
     loan_to_json,
 )
 from services.ledger.engine.opening import most_that_can_be_lent
+from services.ledger.engine.positions import checked
 from shared.errors import Refusal
-from shared.events import ledger, origination, valuation
+from shared.events import ledger, origination, take_over, valuation
 from shared.events.bank import SUBJECT, UNMATCHED
 from shared.events.entries import GENERAL_LEDGER
 from shared.events.envelope import BOOK, Envelope
@@ -51,6 +54,7 @@ __all__ = [
     "MoneyOut",
     "NotContracted",
     "Stamp",
+    "TakenOver",
     "account_from_json",
     "account_to_json",
     "aggregate_of",
@@ -105,6 +109,8 @@ def _of_loan(command: model.LoanCommand, guards: Guards, stamp: Stamp) -> Envelo
             return _conclude(command, guards, stamp)
         case model.Disburse():
             return _disburse(command, guards, stamp)
+        case model.TakeOver():
+            return _take_over(command, guards, stamp)
         case model.ReceivePayment():
             return _receive(command, guards, stamp)
         case model.ReversePayment():
@@ -145,6 +151,11 @@ def _evolve(command: model.BookCommand | model.LoanCommand, guards: Guards) -> N
             guards.loans[command.loan_id] = Contracted(command.contract.borrower_id, command.contract.terms)
         case model.Disburse():
             _paid_out(command, guards)
+        case model.TakeOver():
+            loan = guards.loan(command.loan_id)
+            assert isinstance(loan, Contracted)
+            on = value_date(command.cut_over, guards, field="cut_over")
+            guards.loans[command.loan_id] = TakenOver(loan.borrower_id, loan.terms, command.event_id, on)
         case model.ReceivePayment():
             guards.payments[command.event_id] = (command.loan_id, False)
         case model.ReversePayment():
@@ -170,7 +181,7 @@ def _require_a_loan(loan_id: str) -> None:
 
 def _paid_out(command: model.Disburse, guards: Guards) -> None:
     loan, on = guards.loan(command.loan_id), value_date(command.effective_date, guards)
-    assert not isinstance(loan, NotContracted)
+    assert isinstance(loan, Contracted | Disbursed)
     before = loan.paid_out if isinstance(loan, Disbursed) else ()
     out = MoneyOut(command.event_id, on, minor_units(command.amount, command.currency))
     guards.loans[command.loan_id] = Disbursed(loan.borrower_id, loan.terms, (*before, out))
@@ -251,6 +262,8 @@ def _disburse(command: model.Disburse, guards: Guards, stamp: Stamp) -> Envelope
             before: tuple[MoneyOut, ...] = ()
         case Disbursed():
             before = loan.paid_out
+        case TakenOver():
+            raise model.LoanWasTakenOver(f"Loan {command.loan_id} runs since {loan.on}.", field="loan_id")
         case _:
             assert_never(loan)
     terms, amount = loan.terms, positive(command.amount, command.currency, "amount")
@@ -267,8 +280,24 @@ def _disburse(command: model.Disburse, guards: Guards, stamp: Stamp) -> Envelope
         dated = isinstance(refusal, FirstDueNotAfterDisbursement | DisbursedAfterLastDue)
         refusal.field = "effective_date" if dated or amount == principal else "amount"
         raise
-    data = origination.Disbursement(amount=command.amount, currency=command.currency)
+    if command.settles is not None:
+        require_settles(command, command.settles, loan.borrower_id, terms, guards, first=not before)
+    data = origination.Disbursement(amount=command.amount, currency=command.currency, settles=command.settles)
     return stated(origination.LoanDisbursed, data, command, stamp, command.effective_date)
+
+
+def _take_over(command: model.TakeOver, guards: Guards, stamp: Stamp) -> Envelope:
+    cut_over = value_date(command.cut_over, guards, field="cut_over")
+    match loan := guards.loan(command.loan_id):
+        case NotContracted():
+            raise model.LoanNotContracted(f"Loan {command.loan_id} has no contract.", field="loan_id")
+        case Contracted():
+            checked(loan.terms, command.positions, cut_over)
+        case Disbursed() | TakenOver():
+            raise model.LoanIsRunning(f"Loan {command.loan_id} runs since {loan.on}.", field="loan_id")
+        case _:
+            assert_never(loan)
+    return stated(take_over.LoanTakenOver, command.positions, command, stamp, command.cut_over)
 
 
 def _receive(command: model.ReceivePayment, guards: Guards, stamp: Stamp) -> Envelope:

@@ -8,7 +8,8 @@ from services.ledger.engine.facts import Happening
 from shared.errors import Refusal
 from shared.events.bank import BankStatement, LineAssignment
 from shared.events.entries import EntryLine
-from shared.events.origination import Contract
+from shared.events.origination import Contract, Settlement
+from shared.events.take_over import OpeningPositions
 from shared.events.valuation import Valuation
 
 
@@ -49,12 +50,24 @@ class ConcludeContract:
 
 @dataclass(frozen=True, slots=True)
 class Disburse:
-    """Pay out the principal, or a part of it, on `effective_date` (None: the open date)."""
+    """Pay out the principal, or a part of it, on `effective_date` (None: the open date). `settles`: what of it pays off
+    another loan, whose credit is recorded with it (see refinancing)."""
 
     loan_id: str
     amount: str
     currency: str
     effective_date: date | None
+    event_id: str
+    settles: Settlement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """Let a contracted loan go on that another system carried until `cut_over` (None: the open date)."""
+
+    loan_id: str
+    positions: OpeningPositions
+    cut_over: date | None
     event_id: str
 
 
@@ -206,7 +219,15 @@ class AssignLine:
 BookCommand = OpenBook | CloseDate | ClosePeriod | PublishRate | RetryDeadLetter
 EntryCommand = ProposeEntry | ApproveEntry | DeclineEntry
 LoanCommand = (
-    ConcludeContract | Disburse | ReceivePayment | ReversePayment | ServiceLoan | UndoEvent | ValueLoan | ReleaseLoan
+    ConcludeContract
+    | Disburse
+    | TakeOver
+    | ReceivePayment
+    | ReversePayment
+    | ServiceLoan
+    | UndoEvent
+    | ValueLoan
+    | ReleaseLoan
 )
 BankCommand = TakeStatement | AssignLine
 Command = BookCommand | LoanCommand | EntryCommand | BankCommand
@@ -260,6 +281,18 @@ class LoanNotContracted(Refusal):
 
 class LoanNotDisbursed(Refusal):
     """The loan is not paid out yet."""
+
+    status = 409
+
+
+class LoanIsRunning(Refusal):
+    """Only a loan that is contracted and not paid out can be taken over."""
+
+    status = 409
+
+
+class LoanWasTakenOver(Refusal):
+    """A loan that came from another system is not paid out again."""
 
     status = 409
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
@@ -66,20 +67,28 @@ class LedgerCommands:
         self._topic = topic
 
     async def record(
-        self,
-        command: Command,
-        *,
-        correlation_id: str | None = None,
-        once: Once | None = None,
-        standing: Standing | None = None,
+        self, command: Command, *, correlation_id: str | None = None, once: Once | None = None
     ) -> Recorded:
         """Record one command. With `once`, a key that was used for the same request answers with that one's event.
 
-        `standing`: the loan as it was in the books when the command was tried out; what was recorded since, payments
-        apart, makes it ChangedMeanwhile. Raises the refusals of `guards.decide`, and IdempotencyKeyReused; a refused
-        command wrote nothing.
+        Raises the refusals of `guards.decide`, and IdempotencyKeyReused; a refused command wrote nothing.
         """
-        return (await self._record([command], correlation_id, once, standing))[0]
+        return (await self._record([command], correlation_id, once))[0]
+
+    async def record_together(
+        self,
+        commands: Sequence[LoanCommand],
+        *,
+        correlation_id: str | None = None,
+        once: Once | None = None,
+        standings: Mapping[str, Standing] = MappingProxyType({}),
+    ) -> Recorded:
+        """Record all or none, in one unit of work; the first one's event answers for them.
+
+        `standings`: by id, the loans as they were in the books when the commands were tried out; what was recorded
+        since of any of them, payments apart, makes it ChangedMeanwhile. Raises as `record` does.
+        """
+        return (await self._record(commands, correlation_id, once, standings))[0]
 
     async def record_many(
         self,
@@ -92,22 +101,23 @@ class LedgerCommands:
 
         `in_books`: payments that the books have, whoever recorded them, by event id, with their loans.
         """
-        return await self._record(commands, correlation_id, None, in_books=in_books) if commands else []
+        return await self._record(commands, correlation_id, None, in_books=in_books or {}) if commands else []
 
     async def bank_account(self, subject: str) -> BankGuard | None:
         """How far the statements of a bank account have come; None: none was taken."""
         state = await self._units.state(subject)
         return rules.account_from_json(state) if state is not None else None
 
-    async def propose(self, command: LoanCommand, standing: Standing) -> tuple[Envelope, date]:
-        """The event that the command would become now, and its value date; nothing is locked or recorded. Raises the
-        refusals of `guards.decide`."""
+    async def propose(self, command: LoanCommand, standings: Mapping[str, Standing]) -> tuple[Envelope, date]:
+        """The event that the command would become now, and its value date; nothing is locked or recorded. `standings`:
+        the loans that it is about as the books have them. Raises the refusals of `guards.decide`."""
         guards = Guards(await self.open_date())
-        if (state := await self._units.state(command.loan_id)) is not None:
-            guards.loans[command.loan_id] = rules.loan_from_json(state)
         if named := payments_named([command]):
             add_payments(guards, await self._pool.fetch(PAYMENTS, named))
-        standing.add_to(guards, command.loan_id)
+        for loan_id, standing in standings.items():
+            if (state := await self._units.state(loan_id)) is not None:
+                guards.loans[loan_id] = rules.loan_from_json(state)
+            standing.add_to(guards, loan_id)
         stamp = Stamp(self._now().isoformat(timespec="microseconds").replace("+00:00", "Z"))
         event, _ = rules.decide(command, guards, partitions=self._partitions, stamp=stamp)
         assert guards.open_date is not None
@@ -150,20 +160,20 @@ class LedgerCommands:
         commands: Sequence[Command],
         correlation_id: str | None,
         once: Once | None,
-        standing: Standing | None = None,
-        in_books: Mapping[str, str] | None = None,
+        standings: Mapping[str, Standing] = MappingProxyType({}),
+        in_books: Mapping[str, str] = MappingProxyType({}),
     ) -> list[Recorded]:
         try:
-            return await self._transaction(commands, correlation_id, once, standing, in_books or {})
+            return await self._transaction(commands, correlation_id, once, standings, in_books)
         except EventAlreadyRecorded:  # the same event id at once on another aggregate: now it is a repetition
-            return await self._transaction(commands, correlation_id, once, standing, in_books or {})
+            return await self._transaction(commands, correlation_id, once, standings, in_books)
 
     async def _transaction(
         self,
         commands: Sequence[Command],
         correlation_id: str | None,
         once: Once | None,
-        standing: Standing | None,
+        standings: Mapping[str, Standing],
         in_books: Mapping[str, str],
     ) -> list[Recorded]:
         names = {rules.aggregate_of(command) for command in commands}
@@ -173,8 +183,9 @@ class LedgerCommands:
             stamp = Stamp(unit.time, correlation_id)
             guards = await load(unit, commands)
             repeated = await unit.recorded([command.event_id for command in commands])
-            if standing is not None and commands[0].event_id not in repeated:
-                _require_standing(standing, rules.aggregate_of(commands[0]), guards)
+            if commands[0].event_id not in repeated:
+                for loan_id, standing in standings.items():
+                    _require_standing(standing, loan_id, guards)
             for payment_id, loan_id in in_books.items():
                 guards.payments.setdefault(payment_id, (loan_id, False))
             before = copied(guards)

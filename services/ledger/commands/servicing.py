@@ -5,7 +5,7 @@ from typing import assert_never
 
 from services.ledger.commands import model
 from services.ledger.commands.checks import Stamp, positive, require_open, stated, value_date
-from services.ledger.commands.state import Contracted, Disbursed, Guards, NotContracted
+from services.ledger.commands.state import Contracted, Disbursed, Guards, NotContracted, Running, TakenOver
 from services.ledger.engine.facts import Happening
 from shared.events import servicing
 from shared.events.envelope import Envelope
@@ -32,8 +32,8 @@ EVENT_OF: dict[type[Happening], type[Envelope]] = {
 
 def service(command: model.ServiceLoan, guards: Guards, stamp: Stamp) -> Envelope:
     """The event of a ServiceLoan; raises a Refusal."""
-    on, loan, data = value_date(command.effective_date, guards), _paid_out(command.loan_id, guards), command.data
-    _require_after_disbursement(on, loan)
+    on, loan, data = value_date(command.effective_date, guards), _running(command.loan_id, guards), command.data
+    _require_after_beginning(on, loan)
     match data:
         case (
             servicing.Charge()
@@ -54,7 +54,7 @@ def service(command: model.ServiceLoan, guards: Guards, stamp: Stamp) -> Envelop
 def undo(command: model.UndoEvent, guards: Guards, stamp: Stamp) -> Envelope:
     """The event of an UndoEvent; raises a Refusal."""
     require_open(guards)
-    _paid_out(command.loan_id, guards)
+    _running(command.loan_id, guards)
     if command.undone_id in guards.payments:
         require_payment(command.loan_id, command.undone_id, guards, field="event_id")
     data = servicing.Undoing(event_id=command.undone_id, reason=command.reason)
@@ -62,7 +62,8 @@ def undo(command: model.UndoEvent, guards: Guards, stamp: Stamp) -> Envelope:
 
 
 def undone(command: model.UndoEvent, guards: Guards) -> None:
-    """Take a decided UndoEvent into the guarding state: a payment is taken back, money out was never paid."""
+    """Take a decided UndoEvent into the guarding state: a payment is taken back, money out was never paid,
+    a loan never taken over."""
     if command.undone_id in guards.payments:
         guards.payments[command.undone_id] = (command.loan_id, True)
     loan = guards.loan(command.loan_id)
@@ -71,6 +72,8 @@ def undone(command: model.UndoEvent, guards: Guards) -> None:
         if left != loan.paid_out:
             contract = loan.borrower_id, loan.terms
             guards.loans[command.loan_id] = Disbursed(*contract, left) if left else Contracted(*contract)
+    elif isinstance(loan, TakenOver) and loan.event_id == command.undone_id:
+        guards.loans[command.loan_id] = Contracted(loan.borrower_id, loan.terms)
 
 
 def require_payment(loan_id: str, payment_id: str, guards: Guards, *, field: str = "payment_id") -> None:
@@ -82,25 +85,26 @@ def require_payment(loan_id: str, payment_id: str, guards: Guards, *, field: str
         raise model.PaymentAlreadyReversed(f"Payment {payment_id} was reversed before.", field=field)
 
 
-def _paid_out(loan_id: str, guards: Guards) -> Disbursed:
+def _running(loan_id: str, guards: Guards) -> Running:
     loan = guards.known(loan_id)
     match loan:
         case NotContracted():
             raise model.LoanNotContracted(f"Loan {loan_id} has no contract.", field="loan_id")
         case Contracted():
             raise model.LoanNotDisbursed(f"Loan {loan_id} is not paid out.", field="loan_id")
-        case Disbursed():
+        case Disbursed() | TakenOver():
             return loan
         case _:
             assert_never(loan)
 
 
-def _require_after_disbursement(on: date, loan: Disbursed) -> None:
+def _require_after_beginning(on: date, loan: Running) -> None:
     if on < loan.on:
-        raise model.BeforeDisbursement(f"{on} is before the money was paid out on {loan.on}.", field="effective_date")
+        began = "was taken over" if isinstance(loan, TakenOver) else "was paid out"
+        raise model.BeforeDisbursement(f"{on} is before the loan {began} on {loan.on}.", field="effective_date")
 
 
-def _require_own_currency(amount: str, currency: str, loan: Disbursed) -> None:
+def _require_own_currency(amount: str, currency: str, loan: Running) -> None:
     if currency != loan.terms.currency:
         raise model.OtherCurrency(f"The loan is in {loan.terms.currency}.", field="currency")
     positive(amount, currency, "amount")

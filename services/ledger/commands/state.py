@@ -61,7 +61,18 @@ class BankGuard:
     last: str
 
 
-LoanState = NotContracted | Contracted | Disbursed
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Running since `on`, the cut-over date on which it came from another system, by the event `event_id`."""
+
+    borrower_id: str
+    terms: Terms
+    event_id: str
+    on: date
+
+
+Running = Disbursed | TakenOver
+LoanState = NotContracted | Contracted | Running
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +128,8 @@ def loan_from_json(state: dict[str, Any]) -> LoanState:
             MoneyOut(one["event_id"], date.fromisoformat(one["on"]), one["amount"]) for one in state["paid_out"]
         )
         return Disbursed(borrower_id, terms, paid_out)
+    if "taken_over" in state:
+        return TakenOver(borrower_id, terms, state["taken_over"], date.fromisoformat(state["cut_over"]))
     if "disbursed" in state:  # as it was kept while a loan was paid out whole
         whole = minor_units(terms.principal, terms.currency)
         return Disbursed(borrower_id, terms, (MoneyOut("", date.fromisoformat(state["disbursed"]), whole),))
@@ -136,6 +149,9 @@ def loan_to_json(loan: LoanState) -> dict[str, Any]:
             ]
             terms = loan.terms.model_dump(mode="json")
             return {"borrower_id": loan.borrower_id, "terms": terms, "paid_out": paid_out}
+        case TakenOver():
+            cut = {"taken_over": loan.event_id, "cut_over": loan.on.isoformat()}
+            return {"borrower_id": loan.borrower_id, "terms": loan.terms.model_dump(mode="json")} | cut
         case _:
             assert_never(loan)
 

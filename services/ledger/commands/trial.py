@@ -11,8 +11,16 @@ from datetime import date
 from typing import Any
 
 from services.ledger.commands import model
-from services.ledger.commands.state import Contracted, Disbursed, Guards, LoanState, MoneyOut, NotContracted
-from services.ledger.engine.facts import ContractFact, DisbursementFact, Fact, PaymentFact
+from services.ledger.commands.state import (
+    Contracted,
+    Disbursed,
+    Guards,
+    LoanState,
+    MoneyOut,
+    NotContracted,
+    TakenOver,
+)
+from services.ledger.engine.facts import ContractFact, DisbursementFact, Fact, PaymentFact, TakeOverFact
 from services.ledger.engine.folding import service
 from services.ledger.engine.journal import Journal, difference
 from services.ledger.engine.servicing import Servicing
@@ -46,10 +54,13 @@ def standing_of(facts: Sequence[Fact], last: str | None = None) -> Standing:
         match fact:
             case ContractFact():
                 loan = Contracted(fact.contract.borrower_id, fact.contract.terms)
-            case DisbursementFact() if not isinstance(loan, NotContracted):
+            case DisbursementFact() if isinstance(loan, Contracted | Disbursed):
                 out = MoneyOut(fact.event_id, date.fromordinal(fact.effective), fact.amount)
                 before = loan.paid_out if isinstance(loan, Disbursed) else ()
                 loan = Disbursed(loan.borrower_id, loan.terms, (*before, out))
+            case TakeOverFact() if isinstance(loan, Contracted):
+                on = date.fromordinal(fact.effective)
+                loan = TakenOver(loan.borrower_id, loan.terms, fact.event_id, on)
             case _:
                 pass
     return Standing(loan, frozenset(fact.event_id for fact in facts if isinstance(fact, PaymentFact)), last)

@@ -65,6 +65,19 @@ class Floating(msgspec.Struct, array_like=True):
     """The next reset date; 0: none comes."""
 
 
+class TakenOver(msgspec.Struct, array_like=True):
+    """What stays of the cut-over of a loan that came from another system."""
+
+    on: int
+    """The cut-over date."""
+    since: int
+    """When the period began that ran then."""
+    running: int
+    """The due date of the instalment whose interest ran then; 0: none."""
+    accrued: int
+    """What that instalment had earned before."""
+
+
 class Loan(msgspec.Struct, array_like=True):
     """One loan. `number` is the offset of the first event that named it, unique in its partition.
 
@@ -130,6 +143,8 @@ class Loan(msgspec.Struct, array_like=True):
     tax: LoanTax | None = None
     floating: Floating | None = None
     """Of a loan that follows a reference rate."""
+    taken_over: TakenOver | None = None
+    """Of a loan that came from another system; None: it was paid out here."""
 
     def next_due(self) -> int | None:
         """The next instalment's due date that has not fallen due yet."""
@@ -164,6 +179,23 @@ class Loan(msgspec.Struct, array_like=True):
     def earns(self, k: int) -> bool:
         """Whether instalment k's interest is earned."""
         return self.earns_until < 0 or k < self.earns_until
+
+    def earned_before(self, k: int) -> int:
+        """Interest of instalment k that was earned before the loan was taken over: in another system's books."""
+        cut = self.taken_over
+        if cut is None:
+            return 0
+        interest = self.asked[INTEREST][k]
+        if self.due[k] < cut.on:
+            return interest
+        return cut.accrued if interest and self.due[k] == cut.running else 0
+
+    def to_earn(self, k: int) -> int:
+        """Interest of instalment k that these books earn."""
+        if not self.earns(k):
+            return 0
+        interest = self.asked[INTEREST][k]
+        return interest if self.taken_over is None else interest - self.earned_before(k)
 
     def arrears(self, day: int) -> tuple[int, int | None]:
         """(everything due strictly before `day` and unpaid, the due date from which days past due count).

@@ -4,6 +4,9 @@ own account for each role is in its chart (services/ledger/chart.py).
 A loan's own balance of accrued interest is the interest that has fallen due, as a credit; the debits stand in the
 accrual groups, and the difference is what is earned and not yet due. Charged off and forgone interest, fees and
 penalties reduce the income that they were. Interest in suspense and the allowance are contra assets.
+Of a loan that was taken over, what it had earned before is a debit of its own. Migration clearing is the opening
+balance: what another system's books had, against which its own clearing stands. Refinancing clearing is zero over the
+book.
 
 Manual entries touch the accounts of MANUAL alone. The others are control accounts: their balances are what the states
 of loans and accrual groups say, to the minor unit, and nobody but the engine moves them.
@@ -19,12 +22,14 @@ FEES_RECEIVABLE = 1240
 PENALTIES_RECEIVABLE = 1250
 INTEREST_IN_SUSPENSE = 1280
 LOAN_LOSS_ALLOWANCE = 1290
+REFINANCING_CLEARING = 1810
 UNEARNED_INTEREST = 2210
 UNEARNED_FEES = 2215
 OVERPAYMENT = 2220
 DEFERRED_FEE_INCOME = 2230
 SUSPENSE = 2310
 TAX_PAYABLE = 2320
+MIGRATION_CLEARING = 3910
 INTEREST_INCOME = 4110
 INTEREST_CHARGED_OFF = 4115
 INTEREST_FORGONE = 4116
@@ -61,12 +66,14 @@ NAMES = {
     PENALTIES_RECEIVABLE: "penalties-receivable",
     INTEREST_IN_SUSPENSE: "interest-in-suspense",
     LOAN_LOSS_ALLOWANCE: "loan-loss-allowance",
+    REFINANCING_CLEARING: "refinancing-clearing",
     UNEARNED_INTEREST: "unearned-interest",
     UNEARNED_FEES: "unearned-fees",
     OVERPAYMENT: "overpayment",
     DEFERRED_FEE_INCOME: "deferred-fee-income",
     SUSPENSE: "suspense",
     TAX_PAYABLE: "tax-payable",
+    MIGRATION_CLEARING: "migration-clearing",
     INTEREST_INCOME: "interest-income",
     INTEREST_CHARGED_OFF: "interest-charged-off",
     INTEREST_FORGONE: "interest-forgone",

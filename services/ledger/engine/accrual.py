@@ -5,11 +5,12 @@ earns I/d on each date of [from, due). All instalments of one currency and one d
 (sum of I + carried remainder) // d. An instalment that enters late or leaves late settles the days through the
 remainder, so that in the end it has earned I, no more and no less. When a loan is folded anew, the loan as it was
 leaves with everything that it has earned, and the loan as it is enters with everything that it should have.
+A loan that was taken over earns from its cut-over date on what its running instalment had not earned before.
 """
 
 from collections.abc import MutableMapping
 
-from services.ledger.engine.account import INTEREST, AccrualGroup, Loan, group_number
+from services.ledger.engine.account import AccrualGroup, Loan, group_number
 
 Groups = MutableMapping[int, AccrualGroup]
 
@@ -21,6 +22,8 @@ def period(loan: Loan, k: int) -> tuple[int, int]:
         while before >= 0 and (before in loan.down_payments or before in loan.additional):
             before -= 1
     start, due = (loan.due[before] if before >= 0 else loan.start), loan.due[k]
+    if loan.taken_over is not None and start < loan.taken_over.on:
+        start = loan.taken_over.on
     return min(start, due - 1), due
 
 
@@ -45,9 +48,7 @@ def move(loan: Loan, day: int, groups: Groups, dirty: set[int]) -> None:
     k += 1
     while k < len(due):
         start, end = period(loan, k)
-        interest, days = loan.asked[INTEREST][k], end - start
-        if not loan.earns(k):
-            interest = 0
+        interest, days = loan.to_earn(k), end - start
         if day < end:
             if interest:
                 entered = _group(groups, dirty, days, loan.currency)
@@ -62,8 +63,7 @@ def move(loan: Loan, day: int, groups: Groups, dirty: set[int]) -> None:
 
 def _stop(loan: Loan, k: int, day: int, groups: Groups, dirty: set[int]) -> None:
     """Instalment k leaves its group; the days by which it left late or early go into the remainder."""
-    interest = loan.asked[INTEREST][k]
-    if interest and loan.earns(k):
+    if interest := loan.to_earn(k):
         start, end = period(loan, k)
         left = _group(groups, dirty, end - start, loan.currency)
         left.numerator -= interest
@@ -79,8 +79,7 @@ def leave(loan: Loan, day: int, groups: Groups, dirty: set[int]) -> None:
         _stop(loan, last, day, groups, dirty)
         last += 1
     for k in range(last):
-        interest = loan.asked[INTEREST][k]
-        if interest and loan.earns(k):
+        if interest := loan.to_earn(k):
             start, end = period(loan, k)
             _group(groups, dirty, end - start, loan.currency).remainder -= interest * (end - start)
     loan.accruing = -1

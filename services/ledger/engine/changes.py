@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from services.ledger.engine.servicing import Servicing
 
 
-def must_follow_terms(s: Servicing, what: str) -> None:
-    """Refuse a change of the schedule where the instalments are no longer those of the terms."""
-    if s.fixed is not None:
+TAKEN_OVER = "was taken over"
+
+
+def must_follow_terms(s: Servicing, what: str, *, whatever_came: bool = False) -> None:
+    """Refuse a change of the schedule where the instalments are no longer those of the terms. `whatever_came`: the
+    change needs the instalments alone, and takes those that came from another system, too."""
+    if s.fixed is not None and not (whatever_came and s.fixed == TAKEN_OVER):
         raise InvariantBroken(f"{what} after the loan {s.fixed}: its instalments are no longer those of its terms")
     if s.loan.charged_off:
         raise InvariantBroken(f"{what} after the loan was charged off")
@@ -173,7 +177,7 @@ def prepay(s: Servicing, event_id: str, data: events.Prepayment, day: int) -> No
 
 def re_age(s: Servicing, event_id: str, data: events.ReAge, day: int) -> None:
     """All unpaid principal moves to new instalments, equal but for the last one."""
-    must_follow_terms(s, "a re-age")
+    must_follow_terms(s, "a re-age", whatever_came=True)
     loan = s.loan
     first = data.first_due.toordinal()
     if first < day:
@@ -194,7 +198,7 @@ def re_age(s: Servicing, event_id: str, data: events.ReAge, day: int) -> None:
 
 def re_amortise(s: Servicing, event_id: str, day: int) -> None:
     """Principal that fell due and is unpaid is spread over the instalments to come, the last one takes the rest."""
-    must_follow_terms(s, "a re-amortisation")
+    must_follow_terms(s, "a re-amortisation", whatever_came=True)
     loan = s.loan
     rows = s.rows.take(loan)
     coming = [row for row in rows if row.kind == PERIOD and row.due > day]
@@ -212,7 +216,7 @@ def accelerate(s: Servicing, event_id: str, day: int) -> None:
     """Everything that is still to come falls due on `day`: the principal whole, the interest of the running period for
     the days that have passed, and none of later periods, nor their fees. Charges that are not due yet fall due with
     it."""
-    must_follow_terms(s, "an acceleration")
+    must_follow_terms(s, "an acceleration", whatever_came=True)
     assert s.terms is not None
     loan = s.loan
     fees = lapse(loan, to_come(loan, day), day, s.journal)
@@ -223,6 +227,9 @@ def accelerate(s: Servicing, event_id: str, day: int) -> None:
         raise InvariantBroken("an acceleration after the last instalment fell due")
     called, later = coming[0], coming[1:]
     start = max([loan.start, *(row.due for row in rows if row.due <= day and row.kind == PERIOD)])
+    if (cut := loan.taken_over) is not None:
+        start = max(start, cut.since)
+        cut.running = day if called.due == cut.running else cut.running
     earned = divide(called.asked[INTEREST] * (day - start), called.due - start, s.terms.rounding)
     freed = _ask_interest(called, earned)
     moved = called.left[PRINCIPAL]

@@ -45,13 +45,13 @@ def levy(s: Servicing, event_id: str, data: events.Charge, day: int) -> None:
     _owe(s, LoanCharge(event_id, part, due, amount, amount), data.name, day)
 
 
-def withhold(s: Servicing, event_id: str, paid_out: int, day: int, *, first: bool) -> None:
-    """The fees of the disbursement `event_id` are charged, and paid by being withheld. The id of each is made of the
-    disbursement's and of its place among them."""
+def withhold(s: Servicing, event_id: str, paid_out: int, day: int, *, first: bool, settles: int) -> None:
+    """The fees of the disbursement `event_id` are charged, and paid by being withheld from what does not settle another
+    loan. The id of each is made of the disbursement's and of its place among them."""
     assert s.terms is not None
     loan = s.loan
     fees = upfront_fees(s.terms, paid_out, first=first)
-    if sum(amount for _, amount in fees) > paid_out:
+    if sum(amount for _, amount in fees) > paid_out - settles:
         raise InvariantBroken("fees above what is paid out")
     for n, (name, amount) in enumerate(fees):
         charge = LoanCharge(derived_event_id(event_id, 0, "upfront-fee", n), FEE, day, amount, 0, withheld=amount)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from services.ledger.engine.account import FEE, INTEREST, PENALTY, PRINCIPAL, WRITTEN_OFF, Loan
 from services.ledger.engine.accounts import (
+    ACCRUED_INTEREST,
     CREDIT_LOSS,
     FEE_INCOME,
     FEES_CHARGED_OFF,
@@ -33,14 +34,18 @@ if TYPE_CHECKING:
     from services.ledger.engine.servicing import Servicing
 
 
+def charged_off_to(loss: int) -> Recovered:
+    """Where a charge-off puts the claims: principal to `loss`."""
+    return Recovered(PENALTIES_CHARGED_OFF, FEES_CHARGED_OFF, INTEREST_CHARGED_OFF, loss)
+
+
 def charge_off(s: Servicing, event_id: str, data: events.ChargeOff, day: int) -> None:
     """The claim leaves the assets; what still comes in is a recovery, and no more interest is earned."""
     loan = s.loan
     if loan.charged_off:
         raise InvariantBroken("a second charge-off")
     owed = _owed(s)
-    loss = FRAUD_LOSS if data.fraud else CREDIT_LOSS
-    s.charged_off = Recovered(PENALTIES_CHARGED_OFF, FEES_CHARGED_OFF, INTEREST_CHARGED_OFF, loss)
+    s.charged_off = charged_off_to(FRAUD_LOSS if data.fraud else CREDIT_LOSS)
     _take_out(s, s.charged_off, day)
     loan.charged_off = day
     s.trail.note(event_id, "charge-off", day, owed, 0)
@@ -93,4 +98,7 @@ def _take_out(s: Servicing, to: Recovered, day: int) -> None:
     post(s.journal, to.penalty, PENALTIES_RECEIVABLE, loan.unpaid_of(PENALTY), number, day)
     post(s.journal, UNEARNED_INTEREST, to.interest, ahead, number, day)
     post(s.journal, UNEARNED_FEES, FEE_INCOME, unearned(loan), number, day)
+    if (cut := loan.taken_over) is not None and cut.running not in loan.due[: loan.fallen]:
+        post(s.journal, to.interest, ACCRUED_INTEREST, cut.accrued, number, day)
+        cut.accrued = 0
     loan.earns_until = loan.fallen

@@ -7,6 +7,7 @@ import msgspec
 
 from shared.events import servicing
 from shared.events.origination import Contract
+from shared.events.take_over import OpeningPositions
 from shared.events.valuation import Valuation
 from shared.schedules.resets import Published
 
@@ -39,12 +40,22 @@ class ContractFact(msgspec.Struct, frozen=True):
 
 
 class DisbursementFact(msgspec.Struct, frozen=True):
-    """Money out on the ordinal `effective`."""
+    """Money out on the ordinal `effective`; `settles` of it pays off the loan `settled`."""
 
     event_id: str
     effective: int
     amount: int
     currency: int
+    settles: int = 0
+    settled: str | None = None
+
+
+class TakeOverFact(msgspec.Struct, frozen=True):
+    """The loan comes from another system as it stands when the ordinal `effective` begins, its cut-over date."""
+
+    event_id: str
+    effective: int
+    data: OpeningPositions
 
 
 class PaymentFact(msgspec.Struct, frozen=True):
@@ -73,7 +84,7 @@ class ValuationFact(msgspec.Struct, frozen=True):
     data: Valuation
 
 
-Fact = ContractFact | DisbursementFact | PaymentFact | ServicingFact | ValuationFact
+Fact = ContractFact | DisbursementFact | TakeOverFact | PaymentFact | ServicingFact | ValuationFact
 
 
 def key_of(fact: Fact) -> int:

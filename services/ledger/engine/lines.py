@@ -43,9 +43,9 @@ class TransactionLine:
     event_id: str
     on: date
     kind: str
-    """disbursement, payment, prepayment, goodwill-credit, merchant-refund, payout-refund, charge-adjustment,
-    charge-waiver, fee-withheld, chargeback, credit-refund, charge-off, write-off, recovery, re-age, re-amortise,
-    acceleration; reuse: money paid before is used otherwise, amount 0."""
+    """disbursement, take-over, payment, prepayment, goodwill-credit, merchant-refund, payout-refund, refinancing,
+    charge-adjustment, charge-waiver, fee-withheld, chargeback, credit-refund, charge-off, write-off, recovery, re-age,
+    re-amortise, acceleration; reuse: money paid before is used otherwise, amount 0."""
     amount: int
     principal: int
     interest: int

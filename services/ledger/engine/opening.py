@@ -3,10 +3,10 @@
 from datetime import date
 
 from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, NEVER, UNKNOWN, WHEN_OVERDUE, Floating, Loan
-from services.ledger.engine.accounts import CASH, LOANS_RECEIVABLE
+from services.ledger.engine.accounts import CASH, LOANS_RECEIVABLE, REFINANCING_CLEARING
 from services.ledger.engine.facts import DisbursementFact
 from services.ledger.engine.instalment_fees import AgreedFee, begin, fees_of
-from services.ledger.engine.journal import Journal, JournalLine
+from services.ledger.engine.journal import Journal, post
 from services.ledger.engine.methods import METHODS, recognise
 from services.ledger.engine.tax import tax_of
 from shared.errors import InvariantBroken, Refusal
@@ -100,6 +100,7 @@ def disburse(loan: Loan, fact: DisbursementFact, journal: Journal) -> list[Agree
         raise InvariantBroken("a disbursement in another currency than the contract's")
     terms = terms_of(loan)
     check_lent(terms, loan.principal, fact.amount)
+    check_settled(fact)
     plan = planned(terms, [PaidOut(date.fromordinal(fact.effective), fact.amount)])
     loan.status = ACTIVE
     loan.terms = None
@@ -107,10 +108,22 @@ def disburse(loan: Loan, fact: DisbursementFact, journal: Journal) -> list[Agree
     lay_out(loan, plan)
     fees = fees_of(terms, plan, fact.event_id) if terms.instalment_fees else []
     begin(loan, fees)
-    journal.append(JournalLine(LOANS_RECEIVABLE, CASH, fact.amount, fact.currency, fact.effective))
+    book_money_out(fact, journal)
     if loan.accounting:
         recognise(loan, 0, fact.effective, journal)
     return fees
+
+
+def check_settled(fact: DisbursementFact) -> None:
+    """A loan pays off another one out of what is lent."""
+    if fact.settles > fact.amount:
+        raise InvariantBroken("a disbursement that pays off another loan by more than is paid out")
+
+
+def book_money_out(fact: DisbursementFact, journal: Journal) -> None:
+    """What is lent is owed; it goes out in cash, but for what pays off another loan."""
+    post(journal, LOANS_RECEIVABLE, CASH, fact.amount - fact.settles, fact.currency, fact.effective)
+    post(journal, LOANS_RECEIVABLE, REFINANCING_CLEARING, fact.settles, fact.currency, fact.effective)
 
 
 def lay_out(loan: Loan, plan: Schedule) -> None:

@@ -29,6 +29,7 @@ from services.ledger.engine.accounts import (
     LOAN_LOSS_ALLOWANCE,
     LOANS_RECEIVABLE,
     LOSSES_WRITTEN_OFF,
+    MIGRATION_CLEARING,
     OVERPAYMENT,
     PENALTIES_CHARGED_OFF,
     PENALTIES_RECEIVABLE,
@@ -36,6 +37,7 @@ from services.ledger.engine.accounts import (
     PROVISION_EXPENSE,
     RECOVERED,
     RECOVERIES,
+    REFINANCING_CLEARING,
     SUSPENSE,
     TAX_PAYABLE,
     UNEARNED_FEES,
@@ -89,6 +91,7 @@ def _off(happening: str, to: Recovered) -> Iterator[Rule]:
         if debit:
             yield Rule(happening, part, debit, claim)
     yield Rule(happening, "interest paid ahead, which is kept", UNEARNED_INTEREST, to.interest)
+    yield Rule(happening, "interest that ran before a take-over", to.interest, ACCRUED_INTEREST)
     yield Rule(happening, "fees paid ahead, which are kept", UNEARNED_FEES, FEE_INCOME)
 
 
@@ -106,15 +109,21 @@ RULES: tuple[Rule, ...] = tuple(
     dict.fromkeys(
         [
             Rule("disbursement", "what is paid out", LOANS_RECEIVABLE, CASH),
+            Rule("disbursement", "what pays off another loan", LOANS_RECEIVABLE, REFINANCING_CLEARING),
             Rule("disbursement", "a fee that is withheld", FEES_RECEIVABLE, FEE_INCOME),
             Rule("disbursement", "a fee that is withheld", CASH, FEES_RECEIVABLE),
             *_money("disbursement uses what waited", FROM_SUSPENSE),
+            *(Rule("take-over", part, claim, MIGRATION_CLEARING) for part, claim in _CLAIMS),
+            Rule("take-over", "interest that was earned and has not fallen due", ACCRUED_INTEREST, MIGRATION_CLEARING),
+            Rule("take-over", "interest paid ahead", MIGRATION_CLEARING, UNEARNED_INTEREST),
+            Rule("take-over", "money paid too much", MIGRATION_CLEARING, OVERPAYMENT),
             Rule("payment that fits no disbursed loan in its currency", "all", CASH, SUSPENSE),
             *_money("payment", FROM_CASH),
             *_recovered("payment", FROM_CASH, RECOVERED),
             Rule("payment after a write-off", "all", CASH, RECOVERIES),
             *_money("merchant or payout refund", FROM_CASH),
             *_recovered("merchant or payout refund", FROM_CASH, *_LOSSES),
+            *_money("refinanced by another loan", source(REFINANCING_CLEARING)),
             *_money("goodwill credit", FROM_GOODWILL),
             *_recovered("goodwill credit", FROM_GOODWILL, RECOVERED),
             *_money("fee credited", source(FEE_INCOME)),

@@ -8,7 +8,7 @@ applies them to the account in place, through the same functions.
 from datetime import date
 from fractions import Fraction
 
-from services.ledger.engine import changes, charges, endings, overdue, resets
+from services.ledger.engine import changes, charges, endings, overdue, resets, taking_over
 from services.ledger.engine.account import ACTIVE, ALWAYS, CONTRACTED, INTEREST, UNKNOWN, WRITTEN_OFF, Loan
 from services.ledger.engine.accounts import (
     CASH,
@@ -18,9 +18,11 @@ from services.ledger.engine.accounts import (
     LOANS_RECEIVABLE,
     OVERPAYMENT,
     RECOVERED,
+    REFINANCING_CLEARING,
     SUSPENSE,
     Recovered,
     Source,
+    source,
 )
 from services.ledger.engine.allocation import PAYMENT
 from services.ledger.engine.claims import fall_due, receive
@@ -31,12 +33,21 @@ from services.ledger.engine.facts import (
     Happening,
     PaymentFact,
     ServicingFact,
+    TakeOverFact,
     ValuationFact,
 )
 from services.ledger.engine.journal import Journal, JournalLine, post
 from services.ledger.engine.lines import ResetLine
 from services.ledger.engine.methods import recognise
-from services.ledger.engine.opening import check_lent, conclude, disburse, in_minor_units, no_longer_waiting
+from services.ledger.engine.opening import (
+    book_money_out,
+    check_lent,
+    check_settled,
+    conclude,
+    disburse,
+    in_minor_units,
+    no_longer_waiting,
+)
 from services.ledger.engine.reuse import Move, count_goodwill, credit_principal
 from services.ledger.engine.rows import Rows
 from services.ledger.engine.trail import Trail
@@ -76,7 +87,7 @@ class Servicing:
         self.overdue_until = 0
         """The day up to which it has."""
         self.begun_by = ""
-        """The event id of the first disbursement."""
+        """The event id of the first disbursement, or of the take-over."""
         self.names: dict[str, str] = {}
         """What charges are called, by event id."""
         self.credited: dict[str, int] = {}
@@ -104,6 +115,9 @@ class Servicing:
                 self.terms, self.published = fact.contract.terms, fact.published
             case DisbursementFact():
                 self._disburse(fact)
+            case TakeOverFact():
+                taking_over.take_over(self, fact)
+                self._use_what_waits(fact.effective)
             case ServicingFact():
                 self._happen(fact)
             case ValuationFact():
@@ -180,23 +194,28 @@ class Servicing:
             self.next_reset = resets.following(loan, day)
             self.paid_out.append(out)
             self.trail.disbursed(fact.event_id, day, fact.amount)
-            charges.withhold(self, fact.event_id, fact.amount, day, first=True)
-            for _offset, event_id, amount, _currency in no_longer_waiting(loan):
-                self.payments[event_id] = amount
-                self.take_in(event_id, PAYMENT, amount, day, FROM_SUSPENSE)
+            charges.withhold(self, fact.event_id, fact.amount, day, first=True, settles=fact.settles)
+            self._use_what_waits(day)
             return
         if loan.status in (UNKNOWN, WRITTEN_OFF) or self.terms is None:
             raise InvariantBroken("a disbursement without a contract that stands")
         if fact.currency != loan.currency:
             raise InvariantBroken("a disbursement in another currency than the contract's")
-        check_lent(self.terms, loan.principal, sum(one.amount for one in self.paid_out) + fact.amount)
         changes.must_follow_terms(self, "a disbursement")
+        check_lent(self.terms, loan.principal, sum(one.amount for one in self.paid_out) + fact.amount)
         self.paid_out.append(out)
-        self.journal.append(JournalLine(LOANS_RECEIVABLE, CASH, fact.amount, fact.currency, day))
+        check_settled(fact)
+        book_money_out(fact, self.journal)
         self.trail.disbursed(fact.event_id, day, fact.amount)
         changes.redraw(self, day, paid_out=fact.amount)
         self.trail.covered(fact.event_id)
-        charges.withhold(self, fact.event_id, fact.amount, day, first=False)
+        charges.withhold(self, fact.event_id, fact.amount, day, first=False, settles=fact.settles)
+
+    def _use_what_waits(self, day: int) -> None:
+        """Payments that came before the loan ran are used once it does."""
+        for _offset, event_id, amount, _currency in no_longer_waiting(self.loan):
+            self.payments[event_id] = amount
+            self.take_in(event_id, PAYMENT, amount, day, FROM_SUSPENSE)
 
     def _charge_back(self, fact: ServicingFact, data: events.Chargeback) -> None:
         amount = self.amount_of(data.amount, data.currency)
@@ -243,9 +262,11 @@ class Servicing:
             case events.ChargeCredit():
                 charges.adjust(self, fact.event_id, data, day)
             case events.Credit():
-                amount, goodwill = self.amount_of(data.amount, data.currency), data.kind == "goodwill-credit"
-                source, recovered = (FROM_GOODWILL, None) if goodwill else (FROM_CASH, self.charged_off)
-                self.take_in(fact.event_id, data.kind, amount, day, source, recovered)
+                if (data.kind == "refinancing") != (data.refinanced_by is not None):
+                    raise InvariantBroken("a credit that is no refinancing, or does not say by which loan")
+                amount = self.amount_of(data.amount, data.currency)
+                recovered = None if data.kind == "goodwill-credit" else self.charged_off
+                self.take_in(fact.event_id, data.kind, amount, day, _SOURCE.get(data.kind, FROM_CASH), recovered)
             case events.Chargeback():
                 self._charge_back(fact, data)
             case events.Refund():
@@ -301,6 +322,8 @@ def _resume(loan: Loan, day: int) -> None:
     raise InvariantBroken("delinquency goes on, but it is not paused on that date")
 
 
+_SOURCE = {"goodwill-credit": FROM_GOODWILL, "refinancing": source(REFINANCING_CLEARING)}
+"""Where a credit's money comes from, if not from cash."""
 _NAME: dict[type[Happening], str] = {
     events.Charge: "a charge",
     events.Waiver: "a waiver",

@@ -61,6 +61,8 @@ def _instalments(servicing: Servicing) -> tuple[InstalmentLine, ...]:
         while paid_out and paid_out[0].on.toordinal() <= row.due - waits:
             balance += paid_out.pop(0).amount
         balance += row.paid.credited - row.asked[PRINCIPAL]
+        if loan.taken_over is not None and row.due >= loan.taken_over.on:
+            start = max(start, loan.taken_over.since)
         lines.append(_line(row, number, row.due if down_payment else start, balance))
         if not down_payment:
             start = row.due

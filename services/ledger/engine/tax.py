@@ -15,6 +15,7 @@ from services.ledger.engine.accounts import (
     FEE_INCOME,
     INTEREST_IN_SUSPENSE,
     INTEREST_INCOME,
+    MIGRATION_CLEARING,
     PENALTY_INCOME,
     TAX_PAYABLE,
 )
@@ -31,8 +32,8 @@ _INCOME = {
     PENALTY_INCOME: (PENALTY, PENALTY_INCOME),
 }
 """By role, the part of which it says that it is income, and the income that the tax reduces."""
-_PUT_OFF = (DEFERRED_FEE_INCOME, INTEREST_IN_SUSPENSE)
-"""A valuation moves income in time; the tax on it is owed all the same."""
+_PUT_OFF = (DEFERRED_FEE_INCOME, INTEREST_IN_SUSPENSE, MIGRATION_CLEARING)
+"""A valuation moves income in time, and the tax on it is owed all the same; what another system earned is none."""
 
 
 def tax_of(terms: Terms) -> LoanTax | None:

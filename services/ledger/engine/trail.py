@@ -21,7 +21,7 @@ NOTHING = Split()
 _NO_BALANCE = frozenset({"acceleration", "charge-off", "charge-waiver", "re-age", "re-amortise"})
 """Kinds that leave the principal outstanding as it is, whatever they are about."""
 REUSE = "reuse"
-_OUT = frozenset({"disbursement", "chargeback", "credit-refund"})
+_OUT = frozenset({"disbursement", "take-over", "chargeback", "credit-refund"})
 
 
 class Trail:

@@ -25,6 +25,7 @@ from services.ledger.queries.statements import (
     NoPayoff,
     account,
     delinquency_view,
+    payoff_of,
     payoff_view,
     statement_view,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "loan_view",
     "movements",
     "parked_view",
+    "payoff_of",
     "payoff_view",
     "periods_view",
     "posting",

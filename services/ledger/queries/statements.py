@@ -114,12 +114,15 @@ async def payoff_view(connection: Any, loan_id: str, *, on: date) -> dict[str, A
     """What ends the loan if it is paid on `on`, by what is known now; a date to come takes it that nothing else happens
     until then. Raises NoPayoff."""
     found = await account(connection, loan_id)
-    if found is None:
-        return None
+    return None if found is None else payoff_of(found, on, field="on")
+
+
+def payoff_of(found: Account, on: date, *, field: str) -> dict[str, Any]:
+    """The payoff of a loan that was read. Raises NoPayoff about the `field`."""
     try:
-        quote = payoff(loan_id, found.facts, on=on.toordinal())
+        quote = payoff(found.loan_id, found.facts, on=on.toordinal())
     except InvariantBroken:
-        raise NoPayoff(f"Loan {loan_id} is not running on {on}.", field="on") from None
+        raise NoPayoff(f"Loan {found.loan_id} is not running on {on}.", field=field) from None
     amounts = {name: getattr(quote, name) for name in (*AMOUNTS, "credit", "total")}
     head = found.head() | {"on": on.isoformat(), "annual_rate": quote.annual_rate}
     return head | texts(amounts, found.currency) | {"valid_through": on.isoformat()}

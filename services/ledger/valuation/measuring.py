@@ -56,7 +56,9 @@ def accrued_unpaid(loan: Loan, end: int) -> int:
             break
         if loan.earns(k):
             interest = loan.asked[INTEREST][k]
-            earned = divide(interest * min(end + 1 - start, due - start), due - start, "floor")
+            earned = loan.earned_before(k) + divide(
+                loan.to_earn(k) * min(end + 1 - start, due - start), due - start, "floor"
+            )
             found += max(0, earned - (interest - loan.left[INTEREST][k]))
     return found
 

@@ -5,13 +5,13 @@ The books are read partition by partition from one snapshot, the log up to each 
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from services.ledger.engine.accounts import NAMES
 from services.ledger.queries import snapshot
-from services.ledger.verify import of_balances, of_books, of_entries, of_log, of_replay
+from services.ledger.verify import of_balances, of_books, of_entries, of_log, of_refinancing, of_replay
 from services.ledger.verify.of_balances import Check
 from services.ledger.verify.rows import UNFINISHED, Books, Finding, LogReader, Mark
 from services.ledger.verify.since import is_run_since, read_since
@@ -19,7 +19,7 @@ from services.ledger.verify.tables import NEW_POSITION, held_partitions, partiti
 from shared.errors import Refusal
 from shared.money import code_of, decimal_text
 
-__all__ = ["CHECKS", "Audit", "Finding", "LogReader", "Mark", "first_finding", "verify"]
+__all__ = ["ALL_CHECKS", "CHECKS", "Audit", "Finding", "LogReader", "Mark", "first_finding", "verify"]
 
 CHECKS: dict[str, Check] = {
     "partitions": of_books.partitions_are_whole,
@@ -62,7 +62,9 @@ CHECKS: dict[str, Check] = {
     "replayed-rates": of_replay.rates_are_replayed,
     "replayed-outbox": of_replay.outbox_is_replayed,
 }
-"""By the name under which `lendlog verify` reports."""
+"""Checks of one partition, by the name under which `lendlog verify` reports."""
+ALL_CHECKS = (*CHECKS, of_refinancing.NAME)
+"""Of all checks; the last one is across partitions."""
 
 
 @dataclass(slots=True)
@@ -78,6 +80,7 @@ class Audit:
     """Where the audit began; empty: it is of the whole."""
     marks: dict[int, Mark] = field(default_factory=dict)
     """Where the partitions were."""
+    refinancings: of_refinancing.Refinancings = field(default_factory=of_refinancing.Refinancings)
     totals: dict[int, dict[int, list[int]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(lambda: [0, 0]))
     )
@@ -93,13 +96,18 @@ class Audit:
         """Those that it runs."""
         return {name: check for name, check in CHECKS.items() if not self.since or is_run_since(name)}
 
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the checks that it runs."""
+        return tuple(self.checks) if self.since else ALL_CHECKS
+
     def document(self) -> dict[str, Any]:
         """As `lendlog verify --json` prints it."""
         since = {str(partition): mark.next_offset for partition, mark in self.since.items()}
         return {
             "ok": self.ok,
             **({"since": since} if since else {}),
-            "checks": {name: self.findings[name].document() if name in self.findings else "ok" for name in self.checks},
+            "checks": {name: self.findings[name].document() if name in self.findings else "ok" for name in self.names},
             "events": self.events,
             "postings": self.postings,
             "loans": self.loans,
@@ -124,6 +132,8 @@ class Audit:
                 self.findings[name] = finding
         if books.tables.position is not NEW_POSITION:
             self.marks[books.partition] = Mark.of(books.tables.position)
+        if not self.since:
+            of_refinancing.take(self.refinancings, books)
         self.events += len(books.tables.events)
         self.postings += len(books.tables.postings)
         self.loans += sum(row.number >= 0 for row in books.tables.loans)
@@ -131,6 +141,12 @@ class Audit:
             accounts = self.totals[posting.currency]
             accounts[posting.debit][0] += posting.amount
             accounts[posting.credit][1] += posting.amount
+
+    def finish(self) -> None:
+        """After the last partition: what is between them."""
+        finding = next(of_refinancing.one_sided(self.refinancings), None)
+        if finding is not None:
+            self.findings[of_refinancing.NAME] = finding
 
 
 def first_finding(check: Check, books: Books) -> Finding | None:
@@ -158,6 +174,7 @@ async def verify(
                 audit.take(await read_since(connection, partition, partitions, log, audit.since[partition]))
             else:
                 audit.take(await read_books(connection, partition, partitions, log, held=held, prefix=prefix))
+    audit.finish()
     audit.seconds = time.perf_counter() - started
     return audit
 

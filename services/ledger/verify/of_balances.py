@@ -88,7 +88,8 @@ def _fallen_interest(loan: Loan) -> int:
     if not loan.asked:
         return 0
     fallen = loan.fallen if loan.earns_until < 0 else min(loan.fallen, loan.earns_until)
-    return sum(loan.asked[INTEREST][:fallen])
+    before = 0 if loan.taken_over is None else sum(loan.earned_before(k) for k in range(len(loan.due)) if loan.earns(k))
+    return sum(loan.asked[INTEREST][:fallen]) - before
 
 
 ACCRUED = (PERIODIC, UPFRONT)
@@ -159,7 +160,7 @@ def groups_are_their_loans(books: Books) -> Iterator[Finding]:
     for loan in books.loans:
         for k in range(min(loan.accruing + 1, len(loan.due))):
             start, end = period(loan, k)
-            if (interest := loan.asked[INTEREST][k]) and loan.earns(k):
+            if interest := loan.to_earn(k):
                 sums = wanted[AccrualGroup(end - start, loan.currency).number]
                 sums[0] += interest if k == loan.accruing else 0
                 sums[1] += interest * (day - start if k == loan.accruing else end - start)

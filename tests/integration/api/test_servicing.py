@@ -338,14 +338,17 @@ async def test_a_command_that_was_tried_out_on_another_state_of_the_loan_is_not_
     def write_off(loan_id: str) -> ServiceLoan:
         return ServiceLoan(loan_id, WriteOff(reason="lost"), None, new_event_id())
 
+    def tried(command: ServiceLoan, standing: Standing) -> Any:
+        return services.commands.record_together([command], standings={command.loan_id: standing})
+
     last = await services.commands.last_event("loan-1")
     with pytest.raises(ChangedMeanwhile):
-        await services.commands.record(write_off("loan-1"), standing=Standing(loan, frozenset(), new_event_id()))
-    await services.commands.record(write_off("loan-1"), standing=Standing(loan, frozenset(), last))
+        await tried(write_off("loan-1"), Standing(loan, frozenset(), new_event_id()))
+    await tried(write_off("loan-1"), Standing(loan, frozenset(), last))
     with pytest.raises(ChangedMeanwhile):
-        await services.commands.record(write_off("loan-1"), standing=Standing(loan, frozenset(), last))
+        await tried(write_off("loan-1"), Standing(loan, frozenset(), last))
     with pytest.raises(LoanNotContracted):
         await services.commands.record(write_off("loan-2"))
-    await services.commands.record(write_off("loan-2"), standing=Standing(loan, frozenset()))
+    await tried(write_off("loan-2"), Standing(loan, frozenset()))
     waiting = await client.send("officer", "POST", "/v1/loans/loan-1/write-off", {"reason": "lost"})
     assert (waiting.status_code, rule(waiting)) == (504, "not-in-the-books-yet")

@@ -21,6 +21,7 @@ from tests.property.histories_of_servicing import CODE, FIRST, INDEX, LOAN, Life
 from tests.property.test_engine import in_order
 
 LENT = "120000.00"
+PAID_OUT = ("origination.LoanDisbursed.v1", {"amount": LENT, "currency": CODE})
 YEARLY = {"rule": "yearly", "month": 1, "day": 1}
 RESET = date(2026, 1, 1)
 
@@ -43,7 +44,7 @@ def until(life: Life, day: date) -> Life:
 
 def lived(until_open: date, rate: str = "0.028", **changes: Any) -> Life:
     """The loan with the prime rate of 20 December, on a later date."""
-    life = until(Life(terms(**changes), LENT, ()), date(2025, 12, 20))
+    life = until(Life(terms(**changes), PAID_OUT, rates=()), date(2025, 12, 20))
     life.publish(INDEX, life.day, rate)
     return until(life, until_open)
 
@@ -204,7 +205,7 @@ def test_days_without_interest_stay_without_it_over_a_reset() -> None:
 
 
 def test_without_a_value_the_rate_stays_and_the_statement_says_so() -> None:
-    life = until(Life(terms(), LENT, ()), date(2026, 1, 5))
+    life = until(Life(terms(), PAID_OUT, rates=()), date(2026, 1, 5))
     found = told(life).reference_rate
     assert found is not None
     assert (found.annual_rate, found.resets) == ("0.045", (ResetLine(RESET, None, "0.045"),))
@@ -295,10 +296,10 @@ def test_a_reference_rate_of_another_form_is_not_read(changes: Any) -> None:
 
 
 def test_a_first_disbursement_told_after_a_reset_date_is_laid_out_with_it() -> None:
-    life = Life(terms(), LENT, ())
+    life = Life(terms(), PAID_OUT, rates=())
     assert minor_units(LENT, CODE) == life.loan.principal_outstanding
     (contract, out) = life.told
-    late = until(Life(terms(), LENT, ()), FIRST)
+    late = until(Life(terms(), PAID_OUT, rates=()), FIRST)
     late.tell("ledger.EventUndone.v1", {"event_id": late.told[1][3], "reason": "mistaken"}, FIRST)
     late = until(late, date(2025, 12, 20))
     late.publish(INDEX, late.day, "0.028")
