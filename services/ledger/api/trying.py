@@ -1,6 +1,7 @@
 """Commands that are tried out on the books before they are recorded, and previews, which record nothing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -11,8 +12,10 @@ from services.ledger import queries
 from services.ledger.api.reading import unknown, wait_for
 from services.ledger.api.serving import Services, accepted
 from services.ledger.commands import (
+    RESTRUCTURINGS,
     ChangedMeanwhile,
     LoanCommand,
+    ServiceLoan,
     Standing,
     standing_of,
 )
@@ -59,15 +62,25 @@ async def preview_of(call: Call[Services], command: LoanCommand, *, named: Seque
 
 async def _tried(services: Services, command: LoanCommand, named: Sequence[str]) -> tuple[Standing, dict[str, Any]]:
     """The loan's standing on which the command was tried out, and the preview."""
+    restructures = isinstance(command, ServiceLoan) and command.restructures
     last = await services.commands.last_event(command.loan_id)
-    await wait_for(services, last)
+    last_restructuring = await services.commands.last_event(RESTRUCTURINGS) if restructures else None
+    for event_id in {last, last_restructuring}:
+        await wait_for(services, event_id)
     for event_id in named:
         if await services.commands.is_recorded(event_id):
             await wait_for(services, event_id)
-    async with services.ledger.acquire() as connection:
+    would = None
+    async with services.ledger.acquire() as connection, queries.snapshot(connection):
         found = await queries.account(connection, command.loan_id)
-    standing = standing_of(found.facts if found is not None else (), last)
+        if found is not None and restructures:
+            would = await queries.restructuring(connection, found)
+    standing = replace(
+        standing_of(found.facts if found is not None else (), last),
+        last_restructuring=last_restructuring,
+        restructuring=would,
+    )
     event, on = await services.commands.propose(command, standing)
     if found is None:
         raise unknown(command.loan_id)
-    return standing, queries.preview(found, event, on)
+    return standing, queries.preview(found, event, on, restructuring=would)

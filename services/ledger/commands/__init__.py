@@ -20,9 +20,13 @@ from services.ledger.commands.model import (
     LoanNotDisbursed,
     OpenBook,
     OtherCurrency,
+    Override,
+    OverrideNotAllowed,
     PaymentAlreadyReversed,
     ReceivePayment,
     ReleaseLoan,
+    RestructuredShareAboveLimit,
+    RestructuredTooOften,
     RetryDeadLetter,
     ReversePayment,
     ServiceLoan,
@@ -32,9 +36,11 @@ from services.ledger.commands.model import (
     ValueDateAhead,
 )
 from services.ledger.commands.recorder import LedgerCommands, Recorded
+from services.ledger.commands.state import RESTRUCTURINGS
 from services.ledger.commands.trial import Standing, Trial, standing_of, try_out
 
 __all__ = [
+    "RESTRUCTURINGS",
     "AboveContract",
     "AmountZero",
     "BeforeDisbursement",
@@ -55,10 +61,14 @@ __all__ = [
     "LoanNotDisbursed",
     "OpenBook",
     "OtherCurrency",
+    "Override",
+    "OverrideNotAllowed",
     "PaymentAlreadyReversed",
     "ReceivePayment",
     "Recorded",
     "ReleaseLoan",
+    "RestructuredShareAboveLimit",
+    "RestructuredTooOften",
     "RetryDeadLetter",
     "ReversePayment",
     "ServiceLoan",

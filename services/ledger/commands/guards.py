@@ -12,6 +12,7 @@ from services.ledger.commands.checks import Stamp, aggregate_of, minor, positive
 from services.ledger.commands.model import Command
 from services.ledger.commands.servicing import require_payment, service, undo, undone
 from services.ledger.commands.state import (
+    RESTRUCTURINGS,
     Contracted,
     Disbursed,
     Guards,
@@ -34,6 +35,7 @@ from shared.schedules import (
 )
 
 __all__ = [
+    "RESTRUCTURINGS",
     "Contracted",
     "Disbursed",
     "Guards",
@@ -41,6 +43,7 @@ __all__ = [
     "NotContracted",
     "Stamp",
     "aggregate_of",
+    "aggregates_of",
     "decide",
     "evolve",
     "loan_from_json",
@@ -104,7 +107,14 @@ def evolve(command: Command, guards: Guards) -> None:
         case _:
             assert_never(command)
     if isinstance(command, model.LoanCommand) and not isinstance(command, model.ReceivePayment):
-        guards.last[command.loan_id] = command.event_id
+        for aggregate in aggregates_of(command):
+            guards.last[aggregate] = command.event_id
+
+
+def aggregates_of(command: Command) -> frozenset[str]:
+    """Every aggregate that the command's unit holds alone: its own, and for a restructuring that of all of them."""
+    more = isinstance(command, model.ServiceLoan) and command.restructures
+    return frozenset({aggregate_of(command)} | ({RESTRUCTURINGS} if more else set()))
 
 
 def _paid_out(command: model.Disburse, guards: Guards) -> None:

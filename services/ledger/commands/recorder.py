@@ -88,9 +88,9 @@ class LedgerCommands:
         assert guards.open_date is not None
         return event, event.effectivedate or guards.open_date
 
-    async def last_event(self, loan_id: str) -> str | None:
-        """The id of the loan's last event that was recorded here, payments apart."""
-        state = await self._units.state(loan_id)
+    async def last_event(self, aggregate: str) -> str | None:
+        """The id of the last event that was recorded here: of a loan, payments apart, or of RESTRUCTURINGS."""
+        state = await self._units.state(aggregate)
         return state.get("last") if state is not None else None
 
     async def is_recorded(self, event_id: str) -> bool:
@@ -126,7 +126,7 @@ class LedgerCommands:
     async def _transaction(
         self, commands: Sequence[Command], correlation_id: str | None, once: Once | None, standing: Standing | None
     ) -> list[Recorded]:
-        names = {rules.aggregate_of(command) for command in commands}
+        names = {name for command in commands for name in rules.aggregates_of(command)}
         async with self._units.unit(*names, within=BOOK, once=once, correlation_id=correlation_id) as unit:
             if unit.answered is not None:
                 return [Recorded(unit.answered["event_id"], repeated=True)]
@@ -134,7 +134,7 @@ class LedgerCommands:
             guards = await _load(unit, commands)
             repeated = await unit.recorded([command.event_id for command in commands])
             if standing is not None and commands[0].event_id not in repeated:
-                _require_standing(standing, rules.aggregate_of(commands[0]), guards)
+                _require_standing(standing, commands[0], guards)
             before = Guards(guards.open_date, dict(guards.loans), dict(guards.payments), dict(guards.last))
             recorded: list[Recorded] = []
             for command in commands:
@@ -167,11 +167,12 @@ def _open_date(state: dict[str, Any] | None) -> date | None:
 async def _load(unit: Unit, commands: Sequence[Command]) -> Guards:
     """The guarding state that these commands need."""
     guards = Guards(_open_date(unit.state(BOOK)))
-    for loan_id in {rules.aggregate_of(command) for command in commands} - {BOOK}:
-        if (state := unit.state(loan_id)) is not None:
-            guards.loans[loan_id] = rules.loan_from_json(state)
+    for name in {name for command in commands for name in rules.aggregates_of(command)} - {BOOK}:
+        if (state := unit.state(name)) is not None:
+            if name != rules.RESTRUCTURINGS:
+                guards.loans[name] = rules.loan_from_json(state)
             if "last" in state:
-                guards.last[loan_id] = state["last"]
+                guards.last[name] = state["last"]
     if named := _payments_named(commands):
         _add_payments(guards, await unit.connection.fetch(_PAYMENTS, named))
     return guards
@@ -198,10 +199,13 @@ def _add_payments(guards: Guards, rows: Iterable[Any]) -> None:
         guards.payments[str(row["payment_id"])] = (row["loan_id"], row["reversed"])
 
 
-def _require_standing(standing: Standing, loan_id: str, guards: Guards) -> None:
-    """Refuse a command that was tried out on another state of the loan."""
-    if guards.last.get(loan_id) != standing.last:
-        raise ChangedMeanwhile(f"Event {guards.last.get(loan_id)} came before; try again.", field="loan_id")
+def _require_standing(standing: Standing, command: Command, guards: Guards) -> None:
+    """Refuse a command that was tried out on another state of the loan, or a restructuring on another share."""
+    loan_id = rules.aggregate_of(command)
+    for name in rules.aggregates_of(command):
+        last = standing.last_restructuring if name == rules.RESTRUCTURINGS else standing.last
+        if guards.last.get(name) != last:
+            raise ChangedMeanwhile(f"Event {guards.last.get(name)} came before; try again.", field="loan_id")
     standing.add_to(guards, loan_id)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, assert_never
 
+from services.ledger.restructuring import Restructuring
 from shared.events.terms import Terms
 from shared.money import minor_units
 
@@ -50,6 +51,9 @@ class Disbursed:
 
 
 LoanState = NotContracted | Contracted | Disbursed
+RESTRUCTURINGS = "book/restructurings"
+"""The aggregate whose order all restructurings share, so that two at once can't pass a limit together. No loan id has a
+slash."""
 
 
 @dataclass(slots=True)
@@ -64,6 +68,8 @@ class Guards:
     """The id of the last event by loan id. Payments don't count: they are many, and change no rule of servicing."""
     in_books: dict[str, LoanState] = field(default_factory=dict)
     """Loans as the books have them: servicing asks for one that another service contracted."""
+    restructuring: dict[str, Restructuring] = field(default_factory=dict)
+    """What a restructuring means to the lender's share by loan id, for loans on which one is asked for."""
 
     def loan(self, loan_id: str) -> LoanState:
         """The loan's state; a loan without a row is not contracted."""

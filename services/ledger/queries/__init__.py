@@ -15,6 +15,7 @@ from services.ledger.queries.loans import (
 )
 from services.ledger.queries.previews import preview
 from services.ledger.queries.reports import By, income_statement, movements, trial_balance
+from services.ledger.queries.restructured import restructuring
 from services.ledger.queries.schedules import schedule_of_terms
 from services.ledger.queries.snapshots import snapshot
 from services.ledger.queries.statements import (
@@ -52,6 +53,7 @@ __all__ = [
     "payoff_view",
     "posting",
     "preview",
+    "restructuring",
     "schedule_of_terms",
     "schedule_view",
     "snapshot",
