@@ -18,7 +18,7 @@ from services.ledger.proofs.head_files import HeadFiles
 from services.ledger.proofs.heads_check import heads_that_differ
 from services.ledger.proofs.loan_proof import make_proof, rendered
 from services.ledger.proofs.settings import NotarySettings
-from services.ledger.proofs.topic import last_published, message_of, signed_event
+from services.ledger.proofs.topic import message_of, signed_event
 from services.ledger.replay import replay_ledger
 from services.ledger.worker import topics_of
 from shared.checkpoint import Checkpoint, checkpoint_of, origin_of, sign_checkpoint
@@ -26,6 +26,7 @@ from shared.database import connect, open_pool
 from shared.events.checkpoints import CheckpointSigned
 from shared.key_rotation import accepted_keys
 from shared.signed_note import SigningKey, encoded, parse_note
+from shared.streams.heads import last_published
 from shared.topics import CHECKPOINTS
 from tests.faults.ledger_run import produce
 from tests.places import Place

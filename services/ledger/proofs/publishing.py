@@ -8,11 +8,12 @@ from typing import Any
 from services.ledger.proofs import metrics
 from services.ledger.proofs.head_files import HeadFiles
 from services.ledger.proofs.notary import Held, Notary
-from services.ledger.proofs.topic import RECORDS_A_FETCH, last_published, message_of, signed_event
+from services.ledger.proofs.topic import message_of, signed_event
 from shared import telemetry
 from shared.errors import Refusal
 from shared.events.checkpoints import CheckpointSigned, SignedHead
 from shared.signed_note import SigningKey, encoded, parse_note
+from shared.streams.heads import RECORDS_A_FETCH, last_published
 from shared.streams.ports import Publisher
 from shared.streams.replay import read_partition
 
