@@ -17,6 +17,8 @@ class ProofSettings(BaseSettings):
 
     checkpoints: Path | None = None
     """`lendlog run` names `checkpoints` in LENDLOG_HOME."""
+    checkpoint_verifier: str = ""
+    """The book's, for an audit that holds the log against its heads where the private key is not at hand."""
 
 
 class NotarySettings(ServiceSettings):
