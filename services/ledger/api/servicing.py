@@ -132,9 +132,21 @@ async def undo(
     return await record_tried(call, command, body, preview=preview, named=[event_id])
 
 
-async def payoff(call: Calling, loan_id: Loan, on: Annotated[Day, Query()], after: After = None) -> dict[str, Any]:
-    """What ends the loan on a date, also one to come."""
-    return await reading(call.services, loan_id, after, lambda c: queries.payoff_view(c, loan_id, on=on))
+async def payoff(
+    call: Calling,
+    loan_id: Loan,
+    on: Annotated[Day, Query()],
+    known: Known = None,
+    effective: Effective = None,
+    after: After = None,
+) -> dict[str, Any]:
+    """What ends the loan on a date, also one to come: by what is known now, or as a quote of another date had it."""
+    return await reading(
+        call.services,
+        loan_id,
+        after,
+        lambda c: queries.payoff_view(c, loan_id, on=on, known=known, effective=effective),
+    )
 
 
 async def statement(

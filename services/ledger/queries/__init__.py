@@ -13,6 +13,7 @@ from services.ledger.queries.loans import (
     posting,
     schedule_view,
 )
+from services.ledger.queries.loans_at import loans_at
 from services.ledger.queries.previews import preview
 from services.ledger.queries.reports import By, income_statement, movements, trial_balance
 from services.ledger.queries.restructured import restructuring
@@ -26,13 +27,14 @@ from services.ledger.queries.statements import (
     payoff_view,
     statement_view,
 )
-from services.ledger.queries.two_dates import AsOfAhead, DatesDiffer, PeriodReversed, facts_of_rows
+from services.ledger.queries.two_dates import AsOfAhead, Dates, DatesDiffer, PeriodReversed, facts_of_rows
 
 __all__ = [
     "HISTORY",
     "Account",
     "AsOfAhead",
     "By",
+    "Dates",
     "DatesDiffer",
     "NoPayoff",
     "PeriodReversed",
@@ -48,6 +50,7 @@ __all__ = [
     "income_statement",
     "legible",
     "loan_view",
+    "loans_at",
     "movements",
     "parked_view",
     "payoff_view",

@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from lendlog.cli import build
 from lendlog.platform import Platform
+from lendlog.portfolio_at import portfolio_at
 from services.ledger import queries
 from services.ledger.queries.balances import _BALANCES
 from services.ledger.queries.reports import income_document, movements_document, movements_of, trial_balance_document
@@ -89,6 +91,13 @@ async def test_a_backdated_payment_is_known_from_its_booking_on(
         assert (await reader.read("/v1/loans/loan-1/delinquency?on=2024-03-05&known=2024-03-10"))["days_past_due"] == 5
         assert (await reader.loan("known=2024-01-30"))["status"] == "unknown"
 
+        quotes = [
+            Decimal((await reader.read(f"/v1/loans/loan-1/payoff?on=2024-03-20&known=2024-03-{day}"))["total"])
+            for day in (10, 11)
+        ]
+        assert quotes[0] - quotes[1] == Decimal("106.62")
+        await late_money_leaves_the_arrears_of_its_date(place)
+
         cash = {}
         for n in range((CLOSED - OPENED).days + 3):
             known = (OPENED + timedelta(days=n)).isoformat()
@@ -118,12 +127,34 @@ async def test_a_backdated_payment_is_known_from_its_booking_on(
         await asyncio.to_thread(command_line, place, tmp_path, monkeypatch)
 
 
+class Unwatched:
+    """Monitoring without a loan."""
+
+    async def fetch(self, *_: Any) -> list[Any]:
+        return []
+
+
+async def late_money_leaves_the_arrears_of_its_date(place: Place) -> None:
+    """The portfolio of 5 March as the tenth told it, and as it turned out to be."""
+    books, value = await connect(place.url("reader"), place.ledger_schema), date(2024, 3, 5)
+    try:
+        told, found = [
+            await portfolio_at(Unwatched(), books, known=date(2024, 3, day), effective=value) for day in (10, 11)
+        ]
+    finally:
+        await books.close()
+    late, prompt = told["currencies"]["EUR"], found["currencies"]["EUR"]
+    assert (late["par1"]["loans"], prompt["par1"]["loans"], prompt["loans"]) == (1, 0, 1)
+    assert (told["as_of"], told["known"], told["effective"]) == ("2024-03-05", "2024-03-10", "2024-03-05")
+
+
 async def refused(client: Client) -> None:
     """Dates that the books know nothing of, and periods that are none."""
     for path, name, field in (
         ("/v1/loans/loan-1?known=2024-03-14", "as-of-ahead", "query/known"),
         ("/v1/loans/loan-1/balances?effective=2024-03-14", "as-of-ahead", "query/effective"),
         ("/v1/loans/loan-1?effective=2024-03-01&as_of=2024-03-02", "dates-differ", "query/as_of"),
+        ("/v1/loans/loan-1/payoff?on=2024-03-14&known=2024-03-14", "as-of-ahead", "query/known"),
         ("/v1/trial-balance?known=2024-03-14", "as-of-ahead", "query/known"),
         ("/v1/movements?from=2024-03-02&to=2024-03-01", "period-reversed", "query/to"),
         ("/v1/income-statement?from=2024-03-02&to=2024-03-14", "as-of-ahead", "query/to"),
@@ -146,7 +177,14 @@ def command_line(place: Place, folder: Path, patch: pytest.MonkeyPatch) -> None:
         finally:
             await connection.close()
 
-    for module in ("loan_command", "balance_command", "statement_command", "trial_balance_command", "two_dates"):
+    for module in (
+        "loan_command",
+        "payoff_command",
+        "balance_command",
+        "statement_command",
+        "trial_balance_command",
+        "two_dates",
+    ):
         patch.setattr(f"lendlog.{module}.reading", reading)
         patch.setattr(f"lendlog.{module}.run_to_end", asyncio.run)  # signals are the main thread's
 
@@ -159,6 +197,9 @@ def command_line(place: Place, folder: Path, patch: pytest.MonkeyPatch) -> None:
     assert json.loads(call("loan", "show", "loan-1", *dates, "--json"))["days_past_due"] == 5
     assert json.loads(call("balance", "loan-1", *dates, "--json"))["known"] == "2024-03-10"
     assert "loans-receivable" in call("balance", "loan-1")
+    assert (
+        json.loads(call("payoff", "loan-1", "--on", "2024-03-20", *dates, "--json"))["as_of"]["known"] == "2024-03-10"
+    )
     trial = json.loads(call("trial-balance", "--as-of", "2024-03-05", "--known", "2024-03-10", "--json"))
     assert [one["difference"] for one in trial["currencies"].values()] == ["0.00"]
     assert "difference 0.00" in call("trial-balance")
@@ -245,6 +286,24 @@ async def test_reports_are_the_sums_of_the_postings_that_they_name(books: asyncp
             assert {fact["event_id"] for fact in told["late_facts"]} == expected
             late += len(expected)
     assert late > 10
+
+
+async def test_the_whole_book_on_two_dates_is_each_of_its_loans_on_them(books: asyncpg.Connection) -> None:
+    pick = random.Random(5)
+    days = [FIRST + timedelta(days=n) for n in range(DAYS)]
+    for _ in range(3):
+        dates = queries.Dates(pick.choice(days), pick.choice(days))
+        seen = {}
+        async for loan, _journal in queries.loans_at(books, dates):
+            seen[loan.loan_id] = queries.figures(loan, dates.day.toordinal())
+        for row in await books.fetch("SELECT loan_id FROM loan WHERE loan >= 0"):
+            view = await queries.loan_view(books, row["loan_id"], known=dates.known, effective=dates.effective)
+            assert view is not None
+            if row["loan_id"] in seen:
+                assert seen[row["loan_id"]].items() <= view.items()
+            else:
+                assert view["status"] == "unknown"
+        assert len(seen) > 5
 
 
 async def test_no_reading_of_one_loan_reads_the_postings_of_others(books: asyncpg.Connection) -> None:
