@@ -19,6 +19,7 @@ from lendlog.platform import Platform
 from lendlog.portfolio_at import portfolio_at
 from services.ledger import queries
 from services.ledger.queries.balances import _BALANCES
+from services.ledger.queries.late import _LATE
 from services.ledger.queries.reports import income_document, movements_document, movements_of, trial_balance_document
 from services.ledger.queries.tallies import balances_document, tally
 from shared.access import issue
@@ -322,6 +323,27 @@ async def test_no_reading_of_one_loan_reads_the_postings_of_others(books: asyncp
         scans = list(nodes(json.loads(plan)[0]["Plan"]))
         assert {scan["Relation Name"] for scan in scans if "Relation Name" in scan} <= {"posting_p0", "event_p0"}
         assert all("Seq Scan" not in scan["Node Type"] for scan in scans if scan.get("Relation Name") == "posting_p0")
+
+
+async def test_the_late_facts_of_a_month_read_the_events_of_a_month(books: asyncpg.Connection) -> None:
+    await books.execute(
+        """
+        INSERT INTO event (partition, "offset", event_id, loan, effective_date, booking_date, record)
+        SELECT 0, 1000000000 + i, gen_random_uuid(), 1, day, day, decode(repeat(md5(i::text), 30), 'hex')
+        FROM (SELECT i, DATE '2025-04-01' + i / 50 AS day FROM generate_series(1, 20000) i) made
+        """
+    )
+    await books.execute("ANALYZE event")
+    await books.execute(  # what autovacuum does soon after rows were added
+        "SELECT brin_summarize_new_values(inhrelid) FROM pg_inherits"
+        " WHERE inhparent = to_regclass('event_booking_date')"
+    )
+    month = (date(2025, 6, 1), date(2025, 6, 30), date(2025, 6, 30), 1000)
+    plan = json.loads(await books.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {_LATE}", *month))[0]["Plan"]
+    (read,) = (scan for scan in nodes(plan) if scan.get("Relation Name") == "event_p0")
+    assert read["Node Type"] == "Bitmap Heap Scan"
+    assert read["Actual Rows"] == 50 * 30
+    assert read["Rows Removed by Index Recheck"] < 3 * 50 * 30
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
