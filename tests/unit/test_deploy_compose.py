@@ -31,6 +31,7 @@ DOCKERFILE = (DEPLOY / "docker" / "Dockerfile").read_text()
 EXAMPLE = (DEPLOY / "docker" / "env.example").read_text()
 OPTIONAL = {
     "LENDLOG_CHECKPOINT_NAME",
+    "LENDLOG_CHECKPOINT_DAYS",
     "LENDLOG_CHECKPOINT_VERIFIER",
     "LENDLOG_SMTP_URL",
     "LENDLOG_SMTP_SENDER",

@@ -32,6 +32,9 @@ class NotarySettings(ServiceSettings):
     checkpoint_seconds: float = Field(default=60.0, gt=0)
     """A partition that grew is signed so often, and when a business date closed."""
 
+    checkpoint_days: int = Field(default=7, ge=1)
+    """Every head is kept as a file for so many days; of older ones the last of each day."""
+
     def folder(self) -> Path:
         """The folder. MissingPrecondition where none is named."""
         if self.checkpoints is None:
