@@ -12,7 +12,7 @@ from tests.integration.api.client import Client, rule
 
 pytestmark = pytest.mark.servers
 
-# Written by hand, on purpose: o officer, t teller, p operator, a auditor; * without a token. No other role gets in.
+# Written by hand, on purpose: o officer, v approver, t teller, p operator, a auditor; * without a token. No one else.
 WHO_MAY = {
     "GET /healthz": "*",
     "GET /readyz": "*",
@@ -33,7 +33,7 @@ WHO_MAY = {
     "POST /v1/loans/{loan_id}/refunds": "o",
     "POST /v1/loans/{loan_id}/charge-off": "o",
     "POST /v1/loans/{loan_id}/write-off": "o",
-    "POST /v1/loans/{loan_id}/reschedules": "o",
+    "POST /v1/loans/{loan_id}/reschedules": "ov",
     "POST /v1/loans/{loan_id}/re-ageing": "o",
     "POST /v1/loans/{loan_id}/re-amortisation": "o",
     "POST /v1/loans/{loan_id}/prepayments": "t",
@@ -60,7 +60,7 @@ WHO_MAY = {
     "GET /v1/dead-letters": "pa",
     "POST /v1/dead-letters/{partition}/{offset}/retry": "p",
 }
-LETTER = {"officer": "o", "teller": "t", "operator": "p", "auditor": "a"}
+LETTER = {"officer": "o", "approver": "v", "teller": "t", "operator": "p", "auditor": "a"}
 
 
 async def test_every_route_lets_in_the_roles_that_it_names_and_nobody_else(client: Client) -> None:
