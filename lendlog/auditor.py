@@ -19,11 +19,15 @@ from pydantic import Field
 
 from lendlog.signals import Stopped, run_to_end
 from lendlog.verify_command import log_reader, marks_as_json, marks_of_json
+from services.ledger.proofs.head_files import HeadFiles
+from services.ledger.proofs.heads_check import SignedHeads, signed_heads
+from services.ledger.proofs.settings import ProofSettings
 from services.ledger.verify import ALL_CHECKS, verify
 from shared import telemetry
 from shared.database import connect
-from shared.errors import MissingPrecondition
+from shared.errors import MissingPrecondition, Refusal
 from shared.settings import ServiceSettings
+from shared.signed_note import parse_verifier
 from shared.streams.health import serve_health
 from shared.telemetry import counter, gauge
 from shared.topics import LIFECYCLE
@@ -51,10 +55,11 @@ class AuditorSettings(ServiceSettings):
 async def audit(settings: ServiceSettings, marks: dict[str, Any]) -> dict[str, Any]:
     """One audit's document, as `lendlog verify --json` prints it, with the marks where it ended. `marks`: those of the
     last one, if only what came since is to be looked at."""
+    signed = _signed()
     connection = await connect(settings.database_url.get_secret_value(), settings.ledger_schema)
     try:
         log = log_reader(settings.kafka_bootstrap, settings.topic_prefix + LIFECYCLE.name)
-        done = await verify(connection, log, prefix=settings.topic_prefix, since=marks_of_json(marks))
+        done = await verify(connection, log, prefix=settings.topic_prefix, since=marks_of_json(marks), signed=signed)
         return done.document() | {"marks": marks_as_json(done.marks)}
     finally:
         await connection.close()
@@ -74,6 +79,14 @@ def take(document: dict[str, Any]) -> None:
         if finding != "ok":
             _log.error("finding", check=name, table=finding["table"], key=finding["key"], problem=finding["problem"])
     _log.info("audited", scope=scope, ok=document["ok"], seconds=document["seconds"])
+
+
+def _signed() -> SignedHeads | None:
+    """The heads that the log is held against, where folder and public key are named."""
+    proofs = ProofSettings()
+    if proofs.checkpoints is None or not proofs.checkpoint_verifier:
+        return None
+    return signed_heads(HeadFiles(proofs.checkpoints), parse_verifier(proofs.checkpoint_verifier))
 
 
 async def keep_auditing(settings: AuditorSettings) -> None:
@@ -134,7 +147,7 @@ def main(arguments: list[str]) -> int:
     try:
         marks = json.loads(sys.stdin.read() or "{}")
         sys.stdout.write(json.dumps(run_to_end(audit(settings, marks))) + "\n")
-    except (MissingPrecondition, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError) as error:
+    except (MissingPrecondition, Refusal, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError) as error:
         _log.warning("the audit could not be finished", reason=str(error))
         return 2
     return 0

@@ -180,7 +180,7 @@ def reschedule(
             {"changes": changes, "by": by, "restructure": restructure, "reason": WHY}
         )
 
-    _show(context, make, effective, as_json=as_json)
+    _show(context, make, effective, restructures=restructure, as_json=as_json)
 
 
 @command.command()
@@ -242,11 +242,17 @@ def undo(
     show(loan_id, lambda *_: UndoEvent(loan_id, event_id, WHY, new_event_id()), None, as_json=as_json)
 
 
-def _show(context: typer.Context, make: Make, effective: datetime | None, *, as_json: bool) -> None:
+def _show(
+    context: typer.Context, make: Make, effective: datetime | None, *, restructures: bool = False, as_json: bool
+) -> None:
     """Print the preview of a fact on the value date `effective`, or else the open one."""
     loan_id: str = context.obj
     on = effective.date() if effective else None
-    show(loan_id, lambda *given: ServiceLoan(loan_id, make(*given), on, new_event_id()), on, as_json=as_json)
+
+    def wanted(currency: str, day: date) -> ServiceLoan:
+        return ServiceLoan(loan_id, make(currency, day), on, new_event_id())
+
+    show(loan_id, wanted, on, restructures=restructures, as_json=as_json)
 
 
 def _parts(text: str, option: str, least: int, most: int | None = None) -> list[str]:

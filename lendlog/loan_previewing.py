@@ -1,6 +1,7 @@
 """The preview of a command on a loan, judged by the rules that the API has and tried out on the books as they are."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -19,19 +20,23 @@ Wanted = Callable[[str, date], LoanCommand]
 """The command on a loan in this currency, with this value date where it has none of its own."""
 
 
-def show(loan_id: str, wanted: Wanted, on: date | None, *, as_json: bool) -> None:
+def show(loan_id: str, wanted: Wanted, on: date | None, *, restructures: bool = False, as_json: bool) -> None:
     """Print what the command would change; `on` is its value date, or None for the open one. Raises the refusals of its
     rules, and MissingPrecondition."""
-    document = run_to_end(_preview(loan_id, wanted, on))
+    document = run_to_end(_preview(loan_id, wanted, on, restructures=restructures))
     emit(document, _lines(document), as_json=as_json)
 
 
-async def _preview(loan_id: str, wanted: Wanted, on: date | None) -> dict[str, Any]:
-    async with reading() as (_, connection):
+async def _preview(loan_id: str, wanted: Wanted, on: date | None, *, restructures: bool) -> dict[str, Any]:
+    async with reading() as (_, connection), queries.snapshot(connection):
         found = known(loan_id, await queries.account(connection, loan_id))
+        would = await queries.restructuring(connection, found) if restructures else None
     if not found.stored.open_day:
         raise MissingPrecondition("The book has no open business date yet.")
-    guards, standing = Guards(date.fromordinal(found.stored.open_day)), standing_of(found.facts)
+    guards, standing = (
+        Guards(date.fromordinal(found.stored.open_day)),
+        replace(standing_of(found.facts), restructuring=would),
+    )
     standing.add_to(guards, loan_id)
     assert guards.open_date is not None
     stamp = Stamp(datetime.now(UTC).isoformat(timespec="seconds"))
@@ -42,7 +47,7 @@ async def _preview(loan_id: str, wanted: Wanted, on: date | None) -> dict[str, A
         first = error.errors(include_url=False)[0]
         where = " ".join(str(step) for step in first["loc"]).replace("_", " ")
         raise MissingPrecondition(f"{str(first['input'])[:40]!r} is no {where}: {first['msg']}.") from None
-    return queries.preview(found, event, event.effectivedate or guards.open_date)
+    return queries.preview(found, event, event.effectivedate or guards.open_date, restructuring=would)
 
 
 COLUMNS = ("due_date", "before", "principal", "interest", "fees", "penalties", "total", "outstanding", "balance")
@@ -67,6 +72,10 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
         [{"": name.replace("_", " "), "before": before[name], "after": after[name]} for name in sums],
         ("", "before", "after"),
     )
+    if would := document.get("restructuring"):
+        yield ""
+        yield f"restructured: {would['share_before']} of outstanding principal, then {would['share_after']}"
+        yield f"  {would['policy']} allows {would['share_max']}; of this loan {would['times']} of {would['times_max']}"
     booked = document["difference"]["entries"]
     yield ""
     yield "would be booked:" if booked else "nothing would be booked"

@@ -9,16 +9,21 @@ from typing import Annotated, Any
 import typer
 
 from lendlog.books import AsJson, emit, reading, tell, warn_if_behind
+from lendlog.checkpoint_keys import CHECKPOINTS, current_key
 from lendlog.platform import Platform, attach_or_start
 from lendlog.replay_command import replay_service
 from lendlog.servers.home import read_json, write_private
 from lendlog.services import schemas_of
 from lendlog.signals import run_to_end
+from services.ledger.proofs.head_files import HeadFiles
+from services.ledger.proofs.heads_check import SignedHeads, signed_heads
+from services.ledger.proofs.settings import ProofSettings
 from services.ledger.verify import Audit, LogReader, Mark, verify
 from services.ledger.verify.tampering import Tampered, tamper
 from shared.database import connect
 from shared.errors import MissingPrecondition
 from shared.settings import PlatformSettings, ServiceSettings
+from shared.signed_note import parse_verifier
 from shared.streams.kafka import KafkaLog
 from shared.streams.ports import Record
 from shared.streams.replay import read_partition
@@ -84,7 +89,22 @@ async def verify_books(platform: Platform, connection: Any, *, since: Mapping[in
     """Every check of the books on a connection of the reader's role, and against the log up to where they are."""
     settings = ServiceSettings()
     reader = log_reader(platform.kafka_bootstrap, settings.topic_prefix + LIFECYCLE.name)
-    return await verify(connection, reader, prefix=settings.topic_prefix, since=since)
+    return await verify(connection, reader, prefix=settings.topic_prefix, since=since, signed=_signed(platform))
+
+
+def _signed(platform: Platform) -> SignedHeads | None:
+    """The heads of this installation; None where nothing is signed, or where it is not known by whom."""
+    settings, home = ProofSettings(), platform.home.path
+    files = HeadFiles(settings.checkpoints or home / CHECKPOINTS)
+    if not files.partitions():
+        return None
+    if settings.checkpoint_verifier:
+        return signed_heads(files, parse_verifier(settings.checkpoint_verifier))
+    try:
+        return signed_heads(files, current_key(home).verifier())
+    except MissingPrecondition:
+        tell("signed heads are not compared: set LENDLOG_CHECKPOINT_VERIFIER to the book's public key")
+        return None
 
 
 async def _tamper(count: int, seed: int) -> Tampered:
@@ -155,4 +175,6 @@ def _lines(audit: Audit) -> Iterator[str]:
     counts = (f"{document[name]} {name}" for name in ("events", "postings", "loans"))
     since = " touched since the last audit" if "since" in document else ""
     rate = document["events_per_second"]
+    if document["signed_heads"]:
+        yield f"{document['signed_heads']} signed heads were held against the log"
     yield f"{', '.join(counts)}{since} in {document['seconds']} s, {rate} events a second"

@@ -14,11 +14,12 @@ from lendlog.proof_command import public_key
 from lendlog.signals import run_to_end
 from lendlog.status import running_platform
 from lendlog.witnessing import Witness, witness_key
-from services.ledger.proofs.topic import RECORDS_A_FETCH, bounds, cosigned_event, event_of, last_published, message_of
+from services.ledger.proofs.topic import cosigned_event, message_of
 from shared.errors import MissingPrecondition, Refusal
 from shared.events.checkpoints import CheckpointCosigned, CheckpointSigned
 from shared.settings import PlatformSettings, ServiceSettings
 from shared.signed_note import SigningKey, VerifierKey
+from shared.streams.heads import RECORDS_A_FETCH, bounds, event_of, last_published
 from shared.streams.kafka import KafkaPublisher
 from shared.streams.ports import FencedError, RetryableError
 from shared.streams.replay import read_partition

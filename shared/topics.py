@@ -166,7 +166,7 @@ CHECKPOINTS = Topic(
     name="ledger.checkpoints.v1",
     key="`p<partition>`, on the partition of that number",
     writers={checkpoints.CheckpointSigned: "ledger", checkpoints.CheckpointCosigned: "witness"},
-    readers=("witnesses", "anyone"),
+    readers=("witnesses", "origination", "anyone"),
     settings=FOREVER,
 )
 PARTIES = Topic(

@@ -27,7 +27,7 @@ MATRIX: Final[Matrix] = {
     ("POST", "/v1/loans/{loan_id}/refinance"): ("officer",),
     ("POST", "/v1/loans/{loan_id}/charge-off"): ("officer",),
     ("POST", "/v1/loans/{loan_id}/write-off"): ("officer",),
-    ("POST", "/v1/loans/{loan_id}/reschedules"): ("officer",),
+    ("POST", "/v1/loans/{loan_id}/reschedules"): ("officer", "approver"),  # of restructuring limits, see policies/
     ("POST", "/v1/loans/{loan_id}/re-ageing"): ("officer",),
     ("POST", "/v1/loans/{loan_id}/re-amortisation"): ("officer",),
     ("POST", "/v1/loans/{loan_id}/prepayments"): ("teller",),

@@ -67,6 +67,10 @@ class DateNotClosed(Refusal):
     """The portfolio is told of closed dates."""
 
 
+class EarlierValueDate(Refusal):
+    """Monitoring keeps what was known on a booking date, and no value dates."""
+
+
 async def last_closed(connection: Any) -> date | None:
     """The last date that every partition has closed; None: none yet."""
     if await connection.fetchval(_UNTOLD):
@@ -75,19 +79,47 @@ async def last_closed(connection: Any) -> date | None:
     return opened - timedelta(days=1) if opened is not None else None
 
 
-async def portfolio(connection: Any, as_of: date | None = None) -> dict[str, Any]:
-    """The portfolio as of a closed date (the last one if None).
-
-    Raises DateNotClosed. The form is `services.monitoring.portfolio.portfolio`'s.
-    """
+async def closed_dates(
+    connection: Any, as_of: date | None, known: date | None, effective: date | None
+) -> tuple[date, date]:
+    """(known, effective) of a portfolio: each `as_of` where it is not named, then the last closed date for `known` and
+    `known` for `effective`. Raises DateNotClosed."""
     closed = await last_closed(connection)
     if closed is None:
         raise DateNotClosed("No date is closed yet.", field="as_of")
-    if as_of is not None and as_of > closed:
-        raise DateNotClosed(f"{as_of} is not closed; {closed} is the last date that is.", field="as_of")
-    day = as_of or closed
-    rows = await connection.fetch(_PORTFOLIO, day)
-    return figures_of([Position(*row) for row in rows], day)
+    for name, day in (("as_of", as_of), ("known", known), ("effective", effective)):
+        if day is not None and day > closed:
+            raise DateNotClosed(f"{day} is not closed; {closed} is the last date that is.", field=name)
+    at = known or as_of or closed
+    return at, effective or as_of or at
+
+
+async def portfolio(
+    connection: Any, as_of: date | None = None, *, known: date | None = None, effective: date | None = None
+) -> dict[str, Any]:
+    """The portfolio as a report of a closed date told it (`as_of`, or `known`; the last one if None).
+
+    What is kept of a loan is how it stood at the end of a booking date. Nothing that was known then has a later value
+    date, so that any later `effective` gives the same. Raises DateNotClosed, and EarlierValueDate: how the loans stood
+    on an earlier date by what came to be known later is for the ledger's facts to tell. The form is
+    `services.monitoring.portfolio.portfolio`'s, with both dates.
+    """
+    known, effective = await closed_dates(connection, as_of, known, effective)
+    if effective < known:
+        raise EarlierValueDate(
+            f"Figures of {effective} by what was known on {known} are folded from the ledger's facts: "
+            f"`lendlog portfolio --known {known} --effective {effective}`.",
+            field="effective",
+        )
+    rows = await connection.fetch(_PORTFOLIO, known)
+    told = {"known": known.isoformat(), "effective": effective.isoformat()}
+    return figures_of([Position(*row) for row in rows], known) | told
+
+
+async def traits(connection: Any, known: date) -> dict[str, tuple[str, str]]:
+    """Industry and region by loan, as they were known on a date."""
+    rows = await connection.fetch(_PORTFOLIO, known)
+    return {row["loan"]: (row["industry"], row["region"]) for row in rows}
 
 
 async def alerts(

@@ -43,6 +43,7 @@ MATRIX: Final[Matrix] = {
     ("GET", "/v1/applications/{application_id}/offer"): _READERS,
     ("POST", "/v1/applications/{application_id}/offer"): ("officer",),
     ("POST", "/v1/applications/{application_id}/acceptance"): _OWN,
+    ("GET", "/v1/applications/{application_id}/signing-head"): _READERS,
     ("POST", "/v1/applications/{application_id}/withdrawal"): _OWN,
     ("POST", "/v1/applications/{application_id}/disbursement"): ("officer",),
 }

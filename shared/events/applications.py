@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from shared.events.checkpoints import NoteText, Partition
 from shared.events.envelope import Amount, BorrowerId, CurrencyCode, Data, Envelope, EventId, LoanId, Total
 from shared.events.parties import Code
 from shared.events.terms import AnnualRate, Terms
@@ -256,8 +257,22 @@ class Offer(Data):
     by: Name
 
 
+class LogHead(Data):
+    """The last signed head of the partition of the log of record that the loan's events go to, when its contract was
+    concluded: with it the borrower proves later that the log of that day is a beginning of the log of then.
+
+    note: a signed checkpoint, as the ledger published it. Without one, missing says why: `none-signed` so far, or the
+    topic of heads was `not-reached`.
+    """
+
+    partition: Partition
+    note: NoteText | None = None
+    missing: Literal["none-signed", "not-reached"] | None = None
+
+
 class Acceptance(Data):
-    """The borrower took the offer; `shown_sha256` is of what was shown, and equals the offer's hash."""
+    """The borrower took the offer; `shown_sha256` is of what was shown, and equals the offer's hash. log_head: absent
+    of what was accepted before it was kept."""
 
     application_id: ApplicationId
     offer_id: EventId
@@ -265,6 +280,7 @@ class Acceptance(Data):
     method: Literal["in-person", "signature", "one-time-code", "qualified-signature"]
     evidence: Reference
     by: Name
+    log_head: LogHead | None = None
 
 
 class Lapse(Data):

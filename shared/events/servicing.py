@@ -5,9 +5,11 @@ if it had never been. Amounts are in the loan's currency.
 """
 
 from datetime import date
+from functools import partial
+from operator import eq
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints
 
 from shared.events.envelope import Amount, CurrencyCode, Data, Envelope, EventId, LoanId
 from shared.events.ledger import Reason
@@ -146,17 +148,39 @@ Change = Annotated[
 ]
 
 
+Ratio = Annotated[str, StringConstraints(pattern=r"^[01]\.[0-9]{6}$")]
+
+
+class LimitOverride(Data):
+    """Somebody with the authority let a restructuring go beyond the lender's limits, for a reason.
+
+    by: the name of the caller's token. The shares are of outstanding principal of running loans, as the books had it;
+    times: this one included.
+    """
+
+    reason: Reason
+    by: Annotated[str, Field(min_length=1, max_length=100)]
+    policy: Annotated[str, Field(min_length=1, max_length=60)]
+    share_before: Ratio
+    share_after: Ratio
+    share_max: Ratio
+    times: Annotated[int, Field(ge=1, strict=True)]
+    times_max: Annotated[int, Field(ge=1, strict=True)]
+
+
 class Reschedule(Data):
     """The instalments that are still to come change.
 
     by: `agreement` of borrower and lender, or the `borrower` alone, within the rights of the terms.
     restructure: the borrower is in difficulty and could not have kept the terms; counted, and watched for a year.
+    override: of the lender's limits on restructuring; absent, it kept them or is from before they were.
     """
 
     changes: Annotated[tuple[Change, ...], Field(min_length=1, max_length=10)]
     by: Literal["agreement", "borrower"] = "agreement"
     restructure: Annotated[bool, Field(strict=True)] = False
     reason: Reason
+    override: LimitOverride | None = Field(default=None, exclude_if=partial(eq, None))
 
 
 class ReAge(Data):

@@ -60,6 +60,9 @@ class KafkaLog:
         except (KafkaError, OSError) as error:
             await consumer.stop()
             raise RetryableError(f"No Kafka broker answers at {self._bootstrap}: {error}") from error
+        except asyncio.CancelledError:
+            await consumer.stop()
+            raise
         self._consumer = consumer
 
     async def stop(self) -> None:

@@ -13,19 +13,22 @@ from typing import Any
 import pytest
 
 from lendlog.histories import History
+from lendlog.verify_command import log_reader
 from services.ledger.proofs.__main__ import connected, publishing_of
 from services.ledger.proofs.head_files import HeadFiles
-from services.ledger.proofs.heads_check import heads_that_differ
+from services.ledger.proofs.heads_check import heads_that_differ, signed_heads
 from services.ledger.proofs.loan_proof import make_proof, rendered
 from services.ledger.proofs.settings import NotarySettings
-from services.ledger.proofs.topic import last_published, message_of, signed_event
+from services.ledger.proofs.topic import message_of, signed_event
 from services.ledger.replay import replay_ledger
+from services.ledger.verify import verify
 from services.ledger.worker import topics_of
 from shared.checkpoint import Checkpoint, checkpoint_of, origin_of, sign_checkpoint
 from shared.database import connect, open_pool
 from shared.events.checkpoints import CheckpointSigned
 from shared.key_rotation import accepted_keys
 from shared.signed_note import SigningKey, encoded, parse_note
+from shared.streams.heads import last_published
 from shared.topics import CHECKPOINTS
 from tests.faults.ledger_run import produce
 from tests.places import Place
@@ -148,10 +151,17 @@ async def test_a_borrower_a_witness_and_a_fork(places: Callable[..., Awaitable[P
             heads, keys = list(files.all(partition)), accepted_keys(KEY.verifier(), [])
             origin = origin_of(KEY.name, partition)
             assert len(heads) == 2
-            found = heads_that_differ(heads, origin=origin, keys=keys, size=tree.size, node=tree.node)
+            found = heads_that_differ(heads, origin=origin, keys=keys, size=tree.size, root=tree.root)
             assert list(found) == []
-            shorter = heads_that_differ(heads, origin=origin, keys=keys, size=tree.size - 1, node=tree.node)
+            shorter = heads_that_differ(heads, origin=origin, keys=keys, size=tree.size - 1, root=tree.root)
             assert [bad.size for bad in shorter] == [tree.size]
+
+    # The audit says how many it compared.
+    signed = signed_heads(files, KEY.verifier())
+    reader = log_reader(place.kafka_bootstrap, topics_of(place.settings()).lifecycle)
+    async with books(place) as connection:
+        audit = await verify(connection, reader, signed=signed)
+        assert (audit.findings, audit.document()["signed_heads"]) == ({}, 2 * PARTITIONS)
 
     # Somebody with the key publishes another history: the witness refuses it, at every start anew.
     last = await last_published(place.kafka_bootstrap, topic, 1)

@@ -4,6 +4,7 @@ import json
 import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
 from typing import Any
@@ -13,21 +14,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lendlog.histories import History
+from services.ledger.proofs.heads_check import SignedHeads
 from services.ledger.store.set_aside import date_of
 from services.ledger.verify import CHECKS, first_finding
 from services.ledger.verify.columns import TABLES
 from services.ledger.verify.examined import Named, named
+from services.ledger.verify.of_heads import compared, heads_are_beginnings
 from services.ledger.verify.recomputed import NOTHING, Recomputed, Told, told_by
-from services.ledger.verify.rows import Books
+from services.ledger.verify.rows import Books, Finding, Mark
 from services.ledger.verify.tables import SMALL, tables_of
 from services.ledger.verify.tamper import Log, Mutant, World, applied, mutant
-from shared.merkle import Tree, canonical, leaf_hash
+from shared.checkpoint import Checkpoint, origin_of, sign_checkpoint
+from shared.key_rotation import accepted_keys
+from shared.merkle import Tree, canonical, leaf_hash, record_of
+from shared.signed_note import SigningKey
 from shared.streams.intake import Hold
 from shared.streams.outbox_rows import pack
 from shared.streams.ports import Record
 from tests.property.histories_of_servicing import LOAN, Life, Step, contracts, steps
 from tests.property.test_batches import TOPICS, log_of
 
+BOOK = "lendlog.dev/ledger/4f0c2b9a1d3e5f60"
+KEY = SigningKey.generate(BOOK)
 DAYS = 40
 FIRST = date(2025, 1, 1)
 
@@ -251,6 +259,68 @@ def test_a_closing_under_way_passes_every_check() -> None:
             assert before.resume == closed[0]
             honest(before, log[:n], (offset, leaf))
     assert seen
+
+
+def signed(log: Log, *sizes: int, key: SigningKey = KEY) -> SignedHeads:
+    """Heads of a log, as the notary signs them."""
+    notes = []
+    for size in sizes:
+        tree = Tree()
+        tree.append(leaf_hash(leaf) for _, leaf in log[:size])
+        notes.append(sign_checkpoint(Checkpoint(origin_of(BOOK, 0), size, tree.root()), key))
+    return SignedHeads({0: notes}, accepted_keys(KEY.verifier(), []))
+
+
+def refolded(log: Log, heads: SignedHeads | None, mark: Mark | None = None) -> Books:
+    """Books that were made of this log, in which nothing contradicts it."""
+    made = Recomputed(0, TOPICS, NOTHING, 1 << 30)
+    made.fold(log, batch=7)
+    rows = rows_of(made, log)
+    read = books(World(1, rows, {0: log}), rows, log, {})
+    read.signed, read.mark = heads, mark
+    return read
+
+
+def findings(read: Books) -> dict[str, Finding]:
+    """What the checks say."""
+    return {name: found for name, check in CHECKS.items() if (found := first_finding(check, read)) is not None}
+
+
+def test_a_log_that_was_signed_and_rewritten_with_all_its_books_is_named() -> None:
+    log = world(0).logs[0]
+    n = next(n for n, (_, leaf) in enumerate(log) if b"PaymentReceived" in leaf and n > 10)
+    heads = signed(log, 5, n, n + 1, len(log))
+    assert findings(refolded(log, heads)) == {}
+    paid = record_of(log[n][1], TOPICS.lifecycle)
+    event = json.loads(paid.value or b"")
+    event["data"]["amount"] = "0.01"
+    less = canonical(replace(paid, value=json.dumps(event).encode()))
+    rewritten = [*log[:n], (log[n][0], less), *log[n + 1 :]]
+    assert findings(refolded(rewritten, None)) == {}, "it agrees with itself"
+    found = findings(refolded(rewritten, heads))
+    assert found.keys() == {"signed-heads"}
+    assert found["signed-heads"].key == {"partition": 0, "size": n + 1}
+    assert "are not those that were signed" in found["signed-heads"].problem
+    shortened = findings(refolded(log[:-3], heads))
+    assert shortened.keys() == {"signed-heads"}
+    assert shortened["signed-heads"].problem == f"a head of {len(log)} records was signed, the log has {len(log) - 3}"
+
+
+def test_a_head_that_somebody_else_signed_is_named() -> None:
+    log = world(0).logs[0]
+    forged = signed(log, 5, key=SigningKey.generate(BOOK))
+    assert findings(refolded(log, forged))["signed-heads"].key == {"partition": 0, "size": 5}
+
+
+def test_an_audit_of_what_came_since_holds_it_against_the_heads_since() -> None:
+    log = world(0).logs[0]
+    before = Tree()
+    before.append(leaf_hash(leaf) for _, leaf in log[:20])
+    mark = Mark(log[20][0], log[19][0], leaf_hash(log[19][1]), before.size, before.frontier())
+    for heads, bad in ((signed(log, 5, 30), []), (signed([*log[:25], log[0]], 5, 26), [26])):
+        since = Books(0, 1, untouched(0).tables, log[20:], mark=mark, signed=heads)
+        assert [found.key["size"] for found in heads_are_beginnings(since)] == bad
+        assert len(compared(since)) == 1
 
 
 class Recorded(Life):

@@ -16,7 +16,7 @@ from lendlog.servers import docker
 from lendlog.servers.home import API_ROLES
 from lendlog.servers.provision import LOGINS, SITE
 from lendlog.services import SERVICES
-from services.ledger.proofs.settings import NotarySettings
+from services.ledger.proofs.settings import NotarySettings, ProofSettings
 from shared.errors import MissingPrecondition
 from shared.settings import PlatformSettings
 from tests.deployed import DEPLOY, REPOSITORY
@@ -31,6 +31,8 @@ DOCKERFILE = (DEPLOY / "docker" / "Dockerfile").read_text()
 EXAMPLE = (DEPLOY / "docker" / "env.example").read_text()
 OPTIONAL = {
     "LENDLOG_CHECKPOINT_NAME",
+    "LENDLOG_CHECKPOINT_DAYS",
+    "LENDLOG_CHECKPOINT_VERIFIER",
     "LENDLOG_SMTP_URL",
     "LENDLOG_SMTP_SENDER",
     "LENDLOG_DISPATCH_SECONDS",
@@ -154,7 +156,7 @@ def test_the_auditor_reads_and_does_nothing_else() -> None:
     assert auditor["networks"] == ["inside"]
 
 
-def test_the_notary_alone_has_the_key_and_writes_what_the_api_reads() -> None:
+def test_the_notary_alone_has_the_key_and_writes_what_others_read() -> None:
     notary = OURS["ledger-notary"]
     assert notary["command"] == ["python", "-m", "services.ledger.proofs"]
     assert f"postgresql://{SITE.role('reader')}:" in notary["environment"]["LENDLOG_DATABASE_URL"]
@@ -163,16 +165,17 @@ def test_the_notary_alone_has_the_key_and_writes_what_the_api_reads() -> None:
     ]
     assert notary["networks"] == ["inside"]
     (volume,) = notary["volumes"]
-    assert OURS["ledger-api"]["volumes"] == [f"{volume}:ro"]
+    readers = [OURS["ledger-api"], OURS["ledger-auditor"]]
+    assert [one["volumes"] for one in readers] == [[f"{volume}:ro"]] * 2
     folder = volume.partition(":")[2]
-    for container in (notary, OURS["ledger-api"]):
+    for container in (notary, *readers):
         assert container["environment"]["LENDLOG_CHECKPOINTS"] == folder
     assert f"--owner=10001 --group=10001 {folder}\n" in DOCKERFILE  # a new volume takes its owner from the image
 
 
 def test_every_variable_of_ours_is_a_setting_or_a_secret_of_provision() -> None:
-    fields = {f"LENDLOG_{name.upper()}" for name in (*AuditorSettings.model_fields, *NotarySettings.model_fields)}
-    fields |= {f"LENDLOG_{name.upper()}" for name in PlatformSettings.model_fields}
+    settings = (AuditorSettings, NotarySettings, ProofSettings, PlatformSettings)
+    fields = {f"LENDLOG_{name.upper()}" for one in settings for name in one.model_fields}
     secrets = {PASSWORD + one.upper() for one in LOGINS} | {TOKEN + one.upper() for one in API_ROLES}
     assert secrets <= OURS["provision"]["environment"].keys()
     for container in OURS.values():

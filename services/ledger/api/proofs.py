@@ -22,7 +22,7 @@ Since = Annotated[int | None, Query(ge=0, lt=1 << 63, description="The size of a
 
 
 class NoHead(Refusal):
-    """No such head was signed."""
+    """No such head was signed, or none is kept."""
 
     status = 404
 
@@ -55,7 +55,11 @@ async def loan_proof(call: Calling, loan_id: Loan, since: Since = None) -> Respo
 def _of_size(files: HeadFiles, partition: int, size: int) -> Note:
     if note := files.of_size(partition, size):
         return note
-    raise NoHead(f"No head of {size} records of partition {partition} was signed.", field="since")
+    detail = (
+        f"No head of {size} records of partition {partition} is kept here. If you have it, `lendlog proof make --since`"
+        f" takes it as a file, and GET /v1/checkpoints/{partition}?since={size} proves that the last head continues it."
+    )
+    raise NoHead(detail, field="since")
 
 
 async def checkpoints() -> dict[str, Any]:

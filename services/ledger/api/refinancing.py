@@ -56,7 +56,7 @@ async def undo_together(call: Calling, loan_id: str, event_id: str, body: NewUnd
     """Take back a fact, and what stands or falls with it: of a refinancing both sides, in one unit of work."""
     if await call.services.commands.is_recorded(event_id):
         await wait_for(call.services, event_id)
-    _, account = await booked_account(call.services, loan_id)
+    account = await booked_account(call.services, loan_id)
     commands = [UndoEvent(loan_id, event_id, body.reason, first := new_event_id())]
     if account is not None and (other := other_side(account.facts, event_id)) is not None:
         commands.append(UndoEvent(*other, body.reason, derived_event_id(first, 0, "refinancing", 0)))

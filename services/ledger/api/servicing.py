@@ -25,7 +25,7 @@ from services.ledger.api.servicing_bodies import (
 )
 from services.ledger.api.serving import Calling
 from services.ledger.api.trying import Preview, record_tried
-from services.ledger.commands import ServiceLoan
+from services.ledger.commands import Override, ServiceLoan
 from services.ledger.engine.facts import Happening
 from shared.api import Day, Route
 from shared.events import servicing
@@ -87,8 +87,10 @@ async def write_off(call: Calling, loan_id: Loan, body: Why, preview: Preview = 
 
 
 async def reschedule(call: Calling, loan_id: Loan, body: NewReschedule, preview: Preview = False) -> JSONResponse:
-    """Change instalments that are still to come, as agreed with the borrower."""
-    return await _service(call, loan_id, body, body.data(), preview=preview)
+    """Change instalments that are still to come, as agreed with the borrower. A restructuring keeps the lender's limits
+    on their share, unless somebody with the authority gives a reason to `override` them."""
+    override = Override(body.override, call.caller.name, call.caller.role) if body.override else None
+    return await _service(call, loan_id, body, body.data(), preview=preview, override=override)
 
 
 async def re_age(call: Calling, loan_id: Loan, body: NewReAge, preview: Preview = False) -> JSONResponse:
@@ -130,9 +132,21 @@ async def undo(
     return await undo_together(call, loan_id, event_id, body, preview=preview)
 
 
-async def payoff(call: Calling, loan_id: Loan, on: Annotated[Day, Query()], after: After = None) -> dict[str, Any]:
-    """What ends the loan on a date, also one to come."""
-    return await reading(call.services, loan_id, after, lambda c: queries.payoff_view(c, loan_id, on=on))
+async def payoff(
+    call: Calling,
+    loan_id: Loan,
+    on: Annotated[Day, Query()],
+    known: Known = None,
+    effective: Effective = None,
+    after: After = None,
+) -> dict[str, Any]:
+    """What ends the loan on a date, also one to come: by what is known now, or as a quote of another date had it."""
+    return await reading(
+        call.services,
+        loan_id,
+        after,
+        lambda c: queries.payoff_view(c, loan_id, on=on, known=known, effective=effective),
+    )
 
 
 async def statement(
@@ -158,9 +172,16 @@ async def delinquency(
 
 
 async def _service(
-    call: Calling, loan_id: str, body: Fact, data: Happening, *, preview: bool, named: str | None = None
+    call: Calling,
+    loan_id: str,
+    body: Fact,
+    data: Happening,
+    *,
+    preview: bool,
+    named: str | None = None,
+    override: Override | None = None,
 ) -> JSONResponse:
-    command = ServiceLoan(loan_id, data, body.effective_date, new_event_id())
+    command = ServiceLoan(loan_id, data, body.effective_date, new_event_id(), override)
     return await record_tried(call, command, body, preview=preview, named=[named] if named else [])
 
 

@@ -137,10 +137,12 @@ class NewReschedule(Fact):
     by: Literal["agreement", "borrower"] = "agreement"
     restructure: Annotated[bool, Field(strict=True)] = False
     reason: Reason
+    override: Reason | None = None
+    """Why it may go beyond the lender's limits on restructuring; for roles that its policy gives the authority to."""
 
     def data(self) -> servicing.Reschedule:
-        """As it is stated on the log."""
-        return servicing.Reschedule.model_validate(self.model_dump(exclude={"effective_date"}))
+        """As it is stated on the log, an override of limits left out: it is stated where one is needed."""
+        return servicing.Reschedule.model_validate(self.model_dump(exclude={"effective_date", "override"}))
 
 
 class NewReAge(Fact):

@@ -1,7 +1,7 @@
 """Commands that are tried out on the books before they are recorded, and previews, which record nothing."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated, Any
 
@@ -13,8 +13,10 @@ from services.ledger import queries
 from services.ledger.api.reading import unknown, wait_for
 from services.ledger.api.serving import Services, accepted
 from services.ledger.commands import (
+    RESTRUCTURINGS,
     ChangedMeanwhile,
     LoanCommand,
+    ServiceLoan,
     Standing,
     standing_of,
 )
@@ -96,12 +98,11 @@ async def preview_of(call: Call[Services], command: LoanCommand, *, named: Seque
     return JSONResponse(tried.document)
 
 
-async def booked_account(services: Services, loan_id: str) -> tuple[str | None, Account | None]:
-    """The last event recorded here for the loan, payments apart, and the loan on books that have it."""
-    last = await services.commands.last_event(loan_id)
-    await wait_for(services, last)
+async def booked_account(services: Services, loan_id: str) -> Account | None:
+    """The loan on books that have all that was recorded here of it, payments apart."""
+    await wait_for(services, await services.commands.last_event(loan_id))
     async with services.ledger.acquire() as connection:
-        return last, await queries.account(connection, loan_id)
+        return await queries.account(connection, loan_id)
 
 
 async def _tried(services: Services, commands: Sequence[LoanCommand], named: Sequence[str]) -> list[Tried]:
@@ -109,16 +110,28 @@ async def _tried(services: Services, commands: Sequence[LoanCommand], named: Seq
     for event_id in named:
         if await services.commands.is_recorded(event_id):
             await wait_for(services, event_id)
-    found = {command.loan_id: await booked_account(services, command.loan_id) for command in commands}
-    standings = {
-        loan_id: standing_of(account.facts if account is not None else (), last)
-        for loan_id, (last, account) in found.items()
-    }
+    found = {command.loan_id: await _standing(services, command) for command in commands}
+    standings = {loan_id: standing for loan_id, (_, standing) in found.items()}
     trials = []
     for command in commands:
         event, on = await services.commands.propose(command, standings)
-        account = found[command.loan_id][1]
+        account, standing = found[command.loan_id]
         if account is None:
             raise unknown(command.loan_id)
-        trials.append(Tried(account, standings[command.loan_id], on, queries.preview(account, event, on)))
+        document = queries.preview(account, event, on, restructuring=standing.restructuring)
+        trials.append(Tried(account, standing, on, document))
     return trials
+
+
+async def _standing(services: Services, command: LoanCommand) -> tuple[Account | None, Standing]:
+    """The command's loan on books that have all that was recorded here of it, payments apart, and what it stands on."""
+    restructures = isinstance(command, ServiceLoan) and command.restructures
+    last = await services.commands.last_event(command.loan_id)
+    last_restructuring = await services.commands.last_event(RESTRUCTURINGS) if restructures else None
+    for event_id in {last, last_restructuring}:
+        await wait_for(services, event_id)
+    async with services.ledger.acquire() as connection, queries.snapshot(connection):
+        account = await queries.account(connection, command.loan_id)
+        would = await queries.restructuring(connection, account) if account is not None and restructures else None
+    standing = standing_of(account.facts if account is not None else (), last)
+    return account, replace(standing, last_restructuring=last_restructuring, restructuring=would)

@@ -28,6 +28,8 @@ from services.ledger.commands.model import (
     LoanWasTakenOver,
     OpenBook,
     OtherCurrency,
+    Override,
+    OverrideNotAllowed,
     PaymentAlreadyReversed,
     PeriodNotOver,
     ProposeEntry,
@@ -36,6 +38,8 @@ from services.ledger.commands.model import (
     ReceivePayment,
     ReleaseLoan,
     ReservedLoanId,
+    RestructuredShareAboveLimit,
+    RestructuredTooOften,
     RetryDeadLetter,
     ReversePayment,
     ServiceLoan,
@@ -56,9 +60,11 @@ from services.ledger.commands.refinancing import (
     other_side,
     refinance,
 )
+from services.ledger.commands.state import RESTRUCTURINGS
 from services.ledger.commands.trial import Standing, Trial, standing_of, try_out
 
 __all__ = [
+    "RESTRUCTURINGS",
     "AboveContract",
     "AmountZero",
     "ApproveEntry",
@@ -87,6 +93,8 @@ __all__ = [
     "OldLoanNotSettled",
     "OpenBook",
     "OtherCurrency",
+    "Override",
+    "OverrideNotAllowed",
     "PaymentAlreadyReversed",
     "PayoffDiffers",
     "PeriodNotOver",
@@ -97,6 +105,8 @@ __all__ = [
     "Recorded",
     "ReleaseLoan",
     "ReservedLoanId",
+    "RestructuredShareAboveLimit",
+    "RestructuredTooOften",
     "RetryDeadLetter",
     "ReversePayment",
     "ServiceLoan",

@@ -68,15 +68,16 @@ def copied(guards: Guards) -> Guards:
 async def load(unit: Unit, commands: Sequence[Command]) -> Guards:
     """The guarding state that these commands need."""
     guards = Guards(*book_dates(unit.state(BOOK)))
-    for loan_id in {rules.aggregate_of(command) for command in commands} - {BOOK}:
-        if (state := unit.state(loan_id)) is None:
+    for name in {name for command in commands for name in rules.aggregates_of(command)} - {BOOK}:
+        if (state := unit.state(name)) is None:
             continue
         if "statements" in state:
-            guards.accounts[loan_id] = rules.account_from_json(state)
-        else:
-            guards.loans[loan_id] = rules.loan_from_json(state)
-            if "last" in state:
-                guards.last[loan_id] = state["last"]
+            guards.accounts[name] = rules.account_from_json(state)
+            continue
+        if name != rules.RESTRUCTURINGS:
+            guards.loans[name] = rules.loan_from_json(state)
+        if "last" in state:
+            guards.last[name] = state["last"]
     if named := payments_named(commands):
         add_payments(guards, await unit.connection.fetch(PAYMENTS, named))
     if entries := _entries_named(commands):

@@ -14,6 +14,7 @@ from services.ledger.commands.model import Command
 from services.ledger.commands.refinancing import require_settles
 from services.ledger.commands.servicing import require_payment, service, undo, undone
 from services.ledger.commands.state import (
+    RESTRUCTURINGS,
     BankGuard,
     Contracted,
     Disbursed,
@@ -47,6 +48,7 @@ RESERVED = (SUBJECT, UNMATCHED)
 
 __all__ = [
     "RESERVED",
+    "RESTRUCTURINGS",
     "BankGuard",
     "Contracted",
     "Disbursed",
@@ -58,6 +60,7 @@ __all__ = [
     "account_from_json",
     "account_to_json",
     "aggregate_of",
+    "aggregates_of",
     "decide",
     "evolve",
     "loan_from_json",
@@ -136,7 +139,8 @@ def evolve(command: Command, guards: Guards) -> None:
     else:
         _evolve(command, guards)
     if isinstance(command, model.LoanCommand) and not isinstance(command, model.ReceivePayment | model.ValueLoan):
-        guards.last[command.loan_id] = command.event_id
+        for aggregate in aggregates_of(command):
+            guards.last[aggregate] = command.event_id
 
 
 def _evolve(command: model.BookCommand | model.LoanCommand, guards: Guards) -> None:
@@ -172,6 +176,12 @@ def _evolve(command: model.BookCommand | model.LoanCommand, guards: Guards) -> N
             pass
         case _:
             assert_never(command)
+
+
+def aggregates_of(command: Command) -> frozenset[str]:
+    """Every aggregate that the command's unit holds alone: its own, and for a restructuring that of all of them."""
+    more = isinstance(command, model.ServiceLoan) and command.restructures
+    return frozenset({aggregate_of(command)} | ({RESTRUCTURINGS} if more else set()))
 
 
 def _require_a_loan(loan_id: str) -> None:

@@ -9,6 +9,7 @@ from shared.errors import Refusal
 from shared.events.bank import BankStatement, LineAssignment
 from shared.events.entries import EntryLine
 from shared.events.origination import Contract, Settlement
+from shared.events.servicing import Reschedule
 from shared.events.take_over import OpeningPositions
 from shared.events.valuation import Valuation
 
@@ -94,14 +95,30 @@ class ReversePayment:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """Why the limits on restructuring may be passed, who says so (the name of a token), and that one's role."""
+
+    reason: str
+    by: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceLoan:
     """Anything else that happens to a loan that is paid out, on `effective_date` (None: the open date): a charge, a
-    credit, an agreed change, an end. `data` is the fact as it will be stated."""
+    credit, an agreed change, an end. `data` is the fact as it will be stated, but for an override of limits that it
+    turns out to need."""
 
     loan_id: str
     data: Happening
     effective_date: date | None
     event_id: str
+    override: Override | None = None
+
+    @property
+    def restructures(self) -> bool:
+        """Whether it counts as a restructuring."""
+        return isinstance(self.data, Reschedule) and self.data.restructure
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +330,24 @@ class BreaksRule(Refusal):
     """The books would not take it: it breaks a rule of the loan."""
 
     status = 409
+
+
+class RestructuredShareAboveLimit(Refusal):
+    """Too much of the running loans would be restructured."""
+
+    status = 409
+
+
+class RestructuredTooOften(Refusal):
+    """The loan was restructured as often as it may be."""
+
+    status = 409
+
+
+class OverrideNotAllowed(Refusal):
+    """This role may not go beyond the limits on restructuring."""
+
+    status = 403
 
 
 class LoanIsParked(Refusal):

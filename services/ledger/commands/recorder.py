@@ -123,9 +123,9 @@ class LedgerCommands:
         assert guards.open_date is not None
         return event, event.effectivedate or guards.open_date
 
-    async def last_event(self, loan_id: str) -> str | None:
-        """The id of the loan's last event that was recorded here, payments apart."""
-        state = await self._units.state(loan_id)
+    async def last_event(self, aggregate: str) -> str | None:
+        """The id of the last event that was recorded here: of a loan, payments apart, or of RESTRUCTURINGS."""
+        state = await self._units.state(aggregate)
         return state.get("last") if state is not None else None
 
     async def is_recorded(self, event_id: str) -> bool:
@@ -176,7 +176,7 @@ class LedgerCommands:
         standings: Mapping[str, Standing],
         in_books: Mapping[str, str],
     ) -> list[Recorded]:
-        names = {rules.aggregate_of(command) for command in commands}
+        names = {name for command in commands for name in rules.aggregates_of(command)}
         async with self._units.unit(*names, within=BOOK, once=once, correlation_id=correlation_id) as unit:
             if unit.answered is not None:
                 return [Recorded(unit.answered["event_id"], repeated=True)]
@@ -184,8 +184,9 @@ class LedgerCommands:
             guards = await load(unit, commands)
             repeated = await unit.recorded([command.event_id for command in commands])
             if commands[0].event_id not in repeated:
-                for loan_id, standing in standings.items():
-                    _require_standing(standing, loan_id, guards)
+                for command in commands:
+                    if (standing := standings.get(rules.aggregate_of(command))) is not None:
+                        _require_standing(standing, command, guards)
             for payment_id, loan_id in in_books.items():
                 guards.payments.setdefault(payment_id, (loan_id, False))
             before = copied(guards)
@@ -215,8 +216,11 @@ def _require_alone(command: Command) -> None:
         raise ChangedMeanwhile(f"Event {command.event_id} was recorded at the same time; try again.")
 
 
-def _require_standing(standing: Standing, loan_id: str, guards: Guards) -> None:
-    """Refuse a command that was tried out on another state of the loan."""
-    if guards.last.get(loan_id) != standing.last:
-        raise ChangedMeanwhile(f"Event {guards.last.get(loan_id)} came before; try again.", field="loan_id")
+def _require_standing(standing: Standing, command: Command, guards: Guards) -> None:
+    """Refuse a command that was tried out on another state of the loan, or a restructuring on another share."""
+    loan_id = rules.aggregate_of(command)
+    for name in rules.aggregates_of(command):
+        last = standing.last_restructuring if name == rules.RESTRUCTURINGS else standing.last
+        if guards.last.get(name) != last:
+            raise ChangedMeanwhile(f"Event {guards.last.get(name)} came before; try again.", field="loan_id")
     standing.add_to(guards, loan_id)

@@ -7,6 +7,7 @@ from services.ledger.commands import model
 from services.ledger.commands.checks import Stamp, positive, require_open, stated, value_date
 from services.ledger.commands.state import Contracted, Disbursed, Guards, NotContracted, Running, TakenOver
 from services.ledger.engine.facts import Happening
+from services.ledger.restructuring import Restructuring
 from shared.events import servicing
 from shared.events.envelope import Envelope
 
@@ -46,9 +47,35 @@ def service(command: model.ServiceLoan, guards: Guards, stamp: Stamp) -> Envelop
         case servicing.Chargeback():
             _require_own_currency(data.amount, data.currency, loan)
             require_payment(command.loan_id, data.payment_id, guards)
+        case servicing.Reschedule(restructure=True):
+            data = _within_limits(data, command, guards.restructuring.get(command.loan_id))
         case _:
             pass
     return stated(EVENT_OF[type(data)], data, command, stamp, command.effective_date)
+
+
+def _within_limits(
+    data: servicing.Reschedule, command: model.ServiceLoan, would: Restructuring | None
+) -> servicing.Reschedule:
+    """The restructuring, if it keeps the lender's limits or somebody with the authority overrides them: that is stated
+    then. `would`: of the books. Raises RestructuredShareAboveLimit, RestructuredTooOften, OverrideNotAllowed, and
+    LoanIsParked where the books know too little of the loan."""
+    if would is None:
+        raise model.LoanIsParked("The books don't have its contract, so its share can't be told.", field="loan_id")
+    if not (would.too_much() or would.too_often()):
+        return data
+    limit, override, figures = would.limit, command.override, would.figures()
+    if override is not None and override.role in limit.authority:
+        stated = servicing.LimitOverride(reason=override.reason, by=override.by, **figures)
+        return data.model_copy(update={"override": stated})
+    if override is not None:
+        raise model.OverrideNotAllowed(f"{limit.version} lets {' or '.join(limit.authority)} do it.", field="override")
+    if would.too_often():
+        detail = f"{would.times} times so far, of {limit.times_max} that {limit.version} allows."
+        raise model.RestructuredTooOften(detail, field="restructure")
+    share = f"{figures['share_before']} of outstanding principal is restructured, it would be {figures['share_after']}"
+    detail = f"{share}, and {limit.version} allows {figures['share_max']}."
+    raise model.RestructuredShareAboveLimit(detail, field="restructure")
 
 
 def undo(command: model.UndoEvent, guards: Guards, stamp: Stamp) -> Envelope:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal, assert_never
 
+from services.ledger.restructuring import Restructuring
 from shared.events.entries import ProposedEntry
 from shared.events.terms import Terms
 from shared.money import minor_units
@@ -73,6 +74,9 @@ class TakenOver:
 
 Running = Disbursed | TakenOver
 LoanState = NotContracted | Contracted | Running
+RESTRUCTURINGS = "book/restructurings"
+"""The aggregate whose order all restructurings share, so that two at once can't pass a limit together. No loan id has a
+slash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ class Guards:
     servicing."""
     in_books: dict[str, LoanState] = field(default_factory=dict)
     """Loans as the books have them: servicing asks for one that another service contracted."""
+    restructuring: dict[str, Restructuring] = field(default_factory=dict)
+    """What a restructuring means to the lender's share by loan id, for loans on which one is asked for."""
 
     accounts: dict[str, BankGuard] = field(default_factory=dict)
     """Bank accounts of which a statement was taken, by subject."""

@@ -25,6 +25,7 @@ from services.ledger.engine.folding import service
 from services.ledger.engine.journal import Journal, difference
 from services.ledger.engine.servicing import Servicing
 from services.ledger.fact_reading import fact_of, taken_back, without
+from services.ledger.restructuring import Restructuring
 from shared.errors import InvariantBroken
 
 LAST = (1 << 63) - 1
@@ -39,10 +40,16 @@ class Standing:
     loan: LoanState
     payments: frozenset[str]
     last: str | None = None
+    last_restructuring: str | None = None
+    """The same of restructurings of any loan, where the command is one."""
+    restructuring: Restructuring | None = None
+    """What one more would mean to the lender's share, where the command is one."""
 
     def add_to(self, guards: Guards, loan_id: str) -> None:
         """Let the guards know of it where they know nothing of their own."""
         guards.in_books[loan_id] = self.loan
+        if self.restructuring is not None:
+            guards.restructuring[loan_id] = self.restructuring
         for payment_id in self.payments:
             guards.payments.setdefault(payment_id, (loan_id, False))
 

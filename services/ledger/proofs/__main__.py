@@ -77,6 +77,7 @@ def publishing_of(settings: NotarySettings) -> Publishing:
         lifecycle=settings.topic_prefix + LIFECYCLE.name,
         checkpoints=settings.topic_prefix + CHECKPOINTS.name,
         seconds=settings.checkpoint_seconds,
+        days=settings.checkpoint_days,
     )
 
 

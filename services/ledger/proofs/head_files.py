@@ -1,4 +1,4 @@
-"""The folder of heads: `p<partition>/<size>` for each signed head, `p<partition>/head` the last one, `keys/<n>` each
+"""The folder of heads: `p<partition>/<size>` for each that is kept, `p<partition>/head` the last one, `keys/<n>` each
 rotation of the key. They are signed notes, public, and served or copied as they are."""
 
 import fcntl
@@ -11,6 +11,8 @@ from services.ledger.proofs.tree_files import TreeFiles
 from shared.checkpoint import checkpoint_of
 from shared.errors import MissingPrecondition
 from shared.signed_note import Note, parse_note
+
+DAY_SECONDS = 86_400
 
 
 class HeadFiles:
@@ -59,6 +61,21 @@ class HeadFiles:
         folder.mkdir(parents=True, exist_ok=True)
         write_public(folder / str(checkpoint_of(note).size), note.render())
         write_public(folder / "head", note.render())
+
+    def prune(self, partition: int, *, before: float) -> int:
+        """Delete heads that were written before this time (POSIX seconds) and are not the last of their UTC day;
+        returns how many. A later head commits to all that an earlier one does, and the topic has them all."""
+        latest = self.latest(partition)
+        last_of_day = {checkpoint_of(latest).size} if latest else set()
+        old: dict[int, list[int]] = {}
+        for path in self.partition(partition).glob("[0-9]*"):
+            if path.name.isdecimal() and (written := path.stat().st_mtime) < before:
+                old.setdefault(int(written // DAY_SECONDS), []).append(int(path.name))
+        last_of_day |= {max(sizes) for sizes in old.values()}
+        gone = {size for sizes in old.values() for size in sizes} - last_of_day
+        for size in gone:
+            (self.partition(partition) / str(size)).unlink()
+        return len(gone)
 
     def rotations(self) -> list[Note]:
         """Rotations of the key, oldest first."""

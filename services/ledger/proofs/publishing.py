@@ -6,24 +6,28 @@ from datetime import date
 from typing import Any
 
 from services.ledger.proofs import metrics
-from services.ledger.proofs.head_files import HeadFiles
+from services.ledger.proofs.head_files import DAY_SECONDS, HeadFiles
 from services.ledger.proofs.notary import Held, Notary
-from services.ledger.proofs.topic import RECORDS_A_FETCH, last_published, message_of, signed_event
+from services.ledger.proofs.topic import message_of, signed_event
 from shared import telemetry
 from shared.errors import Refusal
 from shared.events.checkpoints import CheckpointSigned, SignedHead
 from shared.signed_note import SigningKey, encoded, parse_note
+from shared.streams.heads import RECORDS_A_FETCH, last_published
 from shared.streams.ports import Publisher
 from shared.streams.replay import read_partition
 
 CLOSED_SECONDS = 5.0
 """Between two heads of one partition while dates close quickly, as in an import: signing each would cost the worker."""
+PRUNE_SECONDS = 3600.0
+"""How often old heads are looked for."""
 _POSITIONS = "SELECT partition, next_offset, tree_size, tree_frontier, open_date FROM position ORDER BY partition"
 _log = telemetry.logger(__name__)
 
 
 class Publishing:
-    """The notaries of all partitions, and what was published of each. `seconds`: between two heads of one partition."""
+    """The notaries of all partitions, and what was published of each. `seconds`: between two heads of one partition;
+    `days`: for which every one of them is kept as a file."""
 
     def __init__(
         self,
@@ -34,6 +38,7 @@ class Publishing:
         lifecycle: str,
         checkpoints: str,
         seconds: float,
+        days: int = 7,
     ) -> None:
         self._files = files
         self._key = key
@@ -41,6 +46,8 @@ class Publishing:
         self._lifecycle = lifecycle
         self._checkpoints = checkpoints
         self._seconds = seconds
+        self._keep_seconds = days * DAY_SECONDS
+        self._pruned = -PRUNE_SECONDS
         self._notaries: dict[int, Notary] = {}
         self._published: dict[int, SignedHead | None] = {}
         self._tried: dict[int, float] = {}
@@ -71,7 +78,17 @@ class Publishing:
             self._published[event.data.partition] = event.data
             metrics.SIZE.labels(event.data.partition).set(event.data.size)
             metrics.SIGNED_AT.labels(event.data.partition).set(time.time())
+        self._prune()
         return events
+
+    def _prune(self) -> None:
+        """Delete old heads from the folder, once in a while; those that were published."""
+        if time.monotonic() - self._pruned < PRUNE_SECONDS:
+            return
+        self._pruned, before = time.monotonic(), time.time() - self._keep_seconds
+        for partition, published in self._published.items():
+            if published is not None:
+                self._files.prune(partition, before=before)
 
     def _is_due(self, held: Held) -> bool:
         """Whether the partition's time has come: a date closed, or the interval is over and it grew."""

@@ -17,6 +17,8 @@ class ProofSettings(BaseSettings):
 
     checkpoints: Path | None = None
     """`lendlog run` names `checkpoints` in LENDLOG_HOME."""
+    checkpoint_verifier: str = ""
+    """The book's, for an audit that holds the log against its heads where the private key is not at hand."""
 
 
 class NotarySettings(ServiceSettings):
@@ -29,6 +31,9 @@ class NotarySettings(ServiceSettings):
     """The book's name where the key has none; it never changes. Such as lendlog.dev/ledger/4f0c2b9a1d3e5f60."""
     checkpoint_seconds: float = Field(default=60.0, gt=0)
     """A partition that grew is signed so often, and when a business date closed."""
+
+    checkpoint_days: int = Field(default=7, ge=1)
+    """Every head is kept as a file for so many days; of older ones the last of each day."""
 
     def folder(self) -> Path:
         """The folder. MissingPrecondition where none is named."""

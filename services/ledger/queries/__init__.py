@@ -14,10 +14,12 @@ from services.ledger.queries.loans import (
     posting,
     schedule_view,
 )
+from services.ledger.queries.loans_at import loans_at
 from services.ledger.queries.periods import BooksBehind, BooksUnbalanced, closing_report, periods_view
 from services.ledger.queries.previews import preview
 from services.ledger.queries.rates import rates_in, rates_view
 from services.ledger.queries.reports import By, income_statement, movements, trial_balance
+from services.ledger.queries.restructured import restructuring
 from services.ledger.queries.schedules import schedule_of_terms
 from services.ledger.queries.snapshots import snapshot
 from services.ledger.queries.statements import (
@@ -29,7 +31,7 @@ from services.ledger.queries.statements import (
     payoff_view,
     statement_view,
 )
-from services.ledger.queries.two_dates import AsOfAhead, DatesDiffer, PeriodReversed, facts_of_rows
+from services.ledger.queries.two_dates import AsOfAhead, Dates, DatesDiffer, PeriodReversed, facts_of_rows
 
 __all__ = [
     "HISTORY",
@@ -38,6 +40,7 @@ __all__ = [
     "BooksBehind",
     "BooksUnbalanced",
     "By",
+    "Dates",
     "DatesDiffer",
     "NoPayoff",
     "PeriodReversed",
@@ -55,6 +58,7 @@ __all__ = [
     "income_statement",
     "legible",
     "loan_view",
+    "loans_at",
     "movements",
     "parked_view",
     "payoff_of",
@@ -64,6 +68,7 @@ __all__ = [
     "preview",
     "rates_in",
     "rates_view",
+    "restructuring",
     "schedule_of_terms",
     "schedule_view",
     "snapshot",

@@ -10,7 +10,8 @@ LISTED_MAX = 1_000
 """Late facts that a report lists: a report is a document for people, and the rest is counted."""
 
 # Facts of loans that were booked on or after a date and count from before it: by their own value date, or by that of
-# what they changed (a reversal counts from the payment that it takes back). Reads postings and events once.
+# what they changed (a reversal counts from the payment that it takes back). Reads postings once, and of the events the
+# pages of those booking dates.
 _LATE = """
 WITH changed AS (
     SELECT partition, loan, "offset", min(effective_date) AS since FROM posting

@@ -13,15 +13,17 @@ from services.ledger.engine.lines import Statement
 from services.ledger.engine.statement import statement_of
 from services.ledger.queries.statements import Account, instalment_document, statement_document, texts
 from services.ledger.queries.tallies import account_of
+from services.ledger.restructuring import Restructuring
 from shared.events.envelope import Envelope
 from shared.money import code_of, decimal_text
 
 
-def preview(found: Account, event: Envelope, on: date) -> dict[str, Any]:
+def preview(found: Account, event: Envelope, on: date, *, restructuring: Restructuring | None = None) -> dict[str, Any]:
     """The loan before and after `event`, of the value date `on`. `difference` has what would be booked, the instalments
     that change (`before` or `after` is null where there is none), and by how much the loan's sums change (with a sign
-    where it is less). The previewed event has no id yet: it is null. Raises BreaksRule, and LoanIsParked: the books of
-    a parked loan are not complete."""
+    where it is less). The previewed event has no id yet: it is null. `restructuring`, if it is one: the
+    lender's share before and after, and its limits. Raises BreaksRule, and LoanIsParked: the books of a parked loan are
+    not complete."""
     if found.stored.parked is not None:
         raise LoanIsParked(f"It is held from {found.stored.parked['first_offset']}.", field="loan_id")
     trial = try_out(
@@ -34,6 +36,7 @@ def preview(found: Account, event: Envelope, on: date) -> dict[str, Any]:
     )
     return found.head() | {
         "event": event.model_dump(mode="json", include={"type", "effectivedate", "data"}, exclude_none=True),
+        **({"restructuring": restructuring.figures()} if restructuring is not None else {}),
         **_compared(trial, found.currency, event.id),
     }
 

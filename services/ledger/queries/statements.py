@@ -110,10 +110,13 @@ async def statement_view(
     return found.head() | found.agreed() | statement_document(made, found.currency)
 
 
-async def payoff_view(connection: Any, loan_id: str, *, on: date) -> dict[str, Any] | None:
-    """What ends the loan if it is paid on `on`, by what is known now; a date to come takes it that nothing else happens
-    until then. Raises NoPayoff."""
-    found = await account(connection, loan_id)
+async def payoff_view(
+    connection: Any, loan_id: str, *, on: date, known: date | None = None, effective: date | None = None
+) -> dict[str, Any] | None:
+    """What ends the loan if it is paid on `on`, also a date to come: it takes it that nothing happens but what was
+    booked up to `known`, of value dates up to `effective`; either is the open date where it is not named. Raises
+    NoPayoff, and AsOfAhead for one of those two after the open date."""
+    found = await account(connection, loan_id, known=known, effective=effective)
     return None if found is None else payoff_of(found, on, field="on")
 
 

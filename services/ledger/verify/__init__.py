@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.ledger.engine.accounts import NAMES
+from services.ledger.proofs.heads_check import SignedHeads
 from services.ledger.queries import snapshot
-from services.ledger.verify import of_balances, of_books, of_entries, of_log, of_refinancing, of_replay
+from services.ledger.verify import of_balances, of_books, of_entries, of_heads, of_log, of_refinancing, of_replay
 from services.ledger.verify.of_balances import Check
 from services.ledger.verify.rows import UNFINISHED, Books, Finding, LogReader, Mark
 from services.ledger.verify.since import is_run_since, read_since
@@ -26,6 +27,7 @@ CHECKS: dict[str, Check] = {
     "position": of_log.position_agrees,
     "counts": of_log.counts_add_up,
     "tree": of_log.tree_is_recomputed,
+    "signed-heads": of_heads.heads_are_beginnings,
     "records": of_log.records_are_the_logs,
     "event-ids": of_log.ids_are_the_records,
     "log": of_log.nothing_is_missing,
@@ -75,6 +77,8 @@ class Audit:
     events: int = 0
     postings: int = 0
     loans: int = 0
+    signed_heads: int = 0
+    """Heads that the log was held against."""
     seconds: float = 0.0
     since: Mapping[int, Mark] = field(default_factory=dict)
     """Where the audit began; empty: it is of the whole."""
@@ -111,6 +115,7 @@ class Audit:
             "events": self.events,
             "postings": self.postings,
             "loans": self.loans,
+            "signed_heads": self.signed_heads,
             "trial_balance": {_code(number): self._trial_balance(number) for number in sorted(self.totals)},
             "seconds": round(self.seconds, 3),
             "events_per_second": round(self.events / self.seconds) if self.seconds else 0,
@@ -136,6 +141,7 @@ class Audit:
             of_refinancing.take(self.refinancings, books)
         self.events += len(books.tables.events)
         self.postings += len(books.tables.postings)
+        self.signed_heads += len(of_heads.compared(books))
         self.loans += sum(row.number >= 0 for row in books.tables.loans)
         for posting in books.tables.postings:
             accounts = self.totals[posting.currency]
@@ -160,20 +166,28 @@ def first_finding(check: Check, books: Books) -> Finding | None:
 
 
 async def verify(
-    connection: Any, log: LogReader, *, prefix: str | None = None, since: Mapping[int, Mark] | None = None
+    connection: Any,
+    log: LogReader,
+    *,
+    prefix: str | None = None,
+    since: Mapping[int, Mark] | None = None,
+    signed: SignedHeads | None = None,
 ) -> Audit:
     """Check every partition of the books in the connection's search path against themselves and against the log.
     `prefix`: what stands before the names of topics, if it is known. `since`: where the last audit ended, which found
-    nothing; only what came after it is looked at, the whole where it does not say that of each partition."""
+    nothing; only what came after it is looked at, the whole where it does not say that of each partition. `signed`: the
+    heads that the log is held against, read before this is called, so that the books have come to all of them."""
     started = time.perf_counter()
     async with snapshot(connection):
         partitions, held = await partitions_of(connection), await held_partitions(connection)
         audit = Audit(since=since if since and set(since) == set(range(partitions)) else {})
         for partition in range(partitions):
             if audit.since:
-                audit.take(await read_since(connection, partition, partitions, log, audit.since[partition]))
+                books = await read_since(connection, partition, partitions, log, audit.since[partition])
             else:
-                audit.take(await read_books(connection, partition, partitions, log, held=held, prefix=prefix))
+                books = await read_books(connection, partition, partitions, log, held=held, prefix=prefix)
+            books.signed = signed
+            audit.take(books)
     audit.finish()
     audit.seconds = time.perf_counter() - started
     return audit

@@ -8,7 +8,7 @@ import msgspec
 from services.ledger.reading import read
 from services.ledger.verify.rows import Books, Finding
 from shared.events.ledger import DeadLetterRetried
-from shared.merkle import Tree, leaf_hash, record_of
+from shared.merkle import leaf_hash, record_of
 from shared.streams.intake import NotUnderstood, Unreadable
 
 
@@ -47,7 +47,7 @@ def counts_add_up(books: Books) -> Iterator[Finding]:
 
 def tree_is_recomputed(books: Books) -> Iterator[Finding]:
     """The Merkle tree of the log's records has the frontier that the position holds."""
-    tree = Tree() if books.mark is None else Tree(books.mark.tree_size, books.mark.tree_frontier)
+    tree = books.tree_before()
     tree.append(leaf_hash(leaf) for _, leaf in books.log)
     if tree.frontier() != books.tables.position["tree_frontier"]:
         yield _position(books, f"tree_frontier is not that of the {tree.size} records on the log", "tree_frontier")

@@ -8,7 +8,9 @@ from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 from services.ledger.engine.account import AccrualGroup, Loan
+from services.ledger.proofs.heads_check import SignedHeads
 from services.ledger.store.set_aside import rates_of
+from shared.merkle import Tree
 from shared.schedules.resets import Rates
 from shared.streams.ports import Record
 
@@ -134,6 +136,8 @@ class Books:
     """The record at the position, where a closing is under way there."""
     prefix: str | None = None
     """What stands before the names of topics; None: not known."""
+    signed: SignedHeads | None = None
+    """The heads that were signed of the log; None: they are not looked at."""
     held: Mapping[str, Collection[int]] = field(default_factory=dict)
     """Partitions of which each table holds rows; empty: nobody has looked."""
     folds: dict[Any, Any] = field(default_factory=dict)
@@ -157,6 +161,10 @@ class Books:
     def start(self) -> int:
         """The offset from which on the log is here."""
         return 0 if self.mark is None else self.mark.next_offset
+
+    def tree_before(self) -> Tree:
+        """The tree of the records before those that are here."""
+        return Tree() if self.mark is None else Tree(self.mark.tree_size, self.mark.tree_frontier)
 
     @cached_property
     def events_by_offset(self) -> dict[int, Event]:

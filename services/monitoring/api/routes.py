@@ -148,10 +148,13 @@ async def classification(call: Calling, loan_id: LoanPath) -> dict[str, Any]:
 
 
 async def portfolio(
-    call: Calling, as_of: Annotated[Day | None, Query(description="A closed date; else the last.")] = None
+    call: Calling,
+    as_of: Annotated[Day | None, Query(description="A closed date; else the last.")] = None,
+    known: Annotated[Day | None, Query(description="As booked on dates up to this one; else `as_of`.")] = None,
+    effective: Annotated[Day | None, Query(description="Of value dates up to this one; else `as_of`.")] = None,
 ) -> dict[str, Any]:
-    """Portfolio at risk, classes, non-performing loans, concentration."""
-    return await queries.portfolio(call.services.worker, as_of)
+    """Portfolio at risk, classes, non-performing loans, concentration; as a report of a date told it."""
+    return await queries.portfolio(call.services.worker, as_of, known=known, effective=effective)
 
 
 async def usefulness(call: Calling) -> dict[str, Any]:

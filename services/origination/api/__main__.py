@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from services.origination.access_matrix import MATRIX
 from services.origination.api import application_routes, decision_routes, party_routes
 from services.origination.api.serving import Services
+from services.origination.log_heads import LogHeads
 from services.origination.rules import load
 from services.origination.service import API_MIGRATIONS, SERVICE
 from services.origination.vault import Vault
@@ -16,7 +17,7 @@ from shared.errors import MissingPrecondition, Refusal
 from shared.settings import ServiceSettings
 from shared.streams.subject_store import MIGRATIONS as WORKER_MIGRATIONS
 from shared.streams.topic_admin import verify_topics
-from shared.topics import topics_of
+from shared.topics import CHECKPOINTS, topics_of
 
 
 @contextlib.asynccontextmanager
@@ -45,7 +46,9 @@ async def build(settings: ServiceSettings) -> AsyncIterator[Served]:
             found = await missing(api, MIGRATIONS, API_MIGRATIONS, relay=relay)
             return found or await missing(worker, WORKER_MIGRATIONS, SERVICE.migrations)
 
-        services = Services(commands, api, worker, unready, rules, vault, settings.topic_prefix, settings.partitions)
+        prefix, partitions = settings.topic_prefix, settings.partitions
+        heads = LogHeads(settings.kafka_bootstrap, prefix + CHECKPOINTS.name, partitions)
+        services = Services(commands, api, worker, unready, rules, vault, prefix, partitions, heads)
         routes = (*party_routes.ROUTES, *application_routes.ROUTES, *decision_routes.ROUTES)
         yield Served(create_app("Lendlog origination", routes, MATRIX, services), relay)
 

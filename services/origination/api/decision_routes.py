@@ -3,12 +3,12 @@
 import uuid
 from typing import Any
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from services.origination.api.bodies import AcceptanceBody, Empty, OfferBody, ReasonBody, VerdictBody
 from services.origination.api.serving import Calling, about_application, application_place, dossier_of, guard_of
 from services.origination.commands import offers, referrals
-from services.origination.commands.refusals import DisbursementBlocked, NoOffer
+from services.origination.commands.refusals import DisbursementBlocked, NoContract, NoHeadKept, NoOffer
 from services.origination.dossier import Dossier
 from shared.api import Route
 
@@ -106,7 +106,9 @@ async def show_offer(call: Calling, application_id: str) -> dict[str, Any]:
 
 
 async def accept(call: Calling, application_id: str, body: AcceptanceBody) -> JSONResponse:
-    """The borrower accepts: the loan gets its id and its contract."""
+    """The borrower accepts: the loan gets its id and its contract, and with it the log's head of this moment."""
+    loan_id = str(uuid.uuid4())
+    log_head = await call.services.heads.of_loan(loan_id)  # before anything is locked
     async with about_application(call, application_id, body) as (unit, case):
         if case is not None:
             case.publish(
@@ -118,13 +120,27 @@ async def accept(call: Calling, application_id: str, body: AcceptanceBody) -> JS
                     method=body.method,
                     evidence=body.evidence,
                     by=call.caller.name,
-                    loan_id=str(uuid.uuid4()),
+                    loan_id=loan_id,
+                    log_head=log_head,
                     lapsed=case.seen.lapsed,
                     today=case.seen.today,
                     stamp=case.stamp(),
                 )
             )
     return call.accepted(unit, place=application_place(application_id))
+
+
+async def signing_head(call: Calling, application_id: str) -> Response:
+    """The log's signed head of the day of signing, as the file that `lendlog proof check --since` takes."""
+    dossier = await dossier_of(call, application_id)
+    if dossier.acceptance is None or dossier.loan is None:
+        raise NoContract(f"The application is {dossier.status}.")
+    head = dossier.acceptance.log_head
+    if head is None or head.note is None:
+        why = WITHOUT_HEAD[head.missing if head is not None else None]
+        raise NoHeadKept(f"When loan {dossier.loan.loan_id} was contracted, {why}.")
+    name = f'attachment; filename="{dossier.loan.loan_id}.head"'
+    return Response(head.note, 200, {"Content-Disposition": name}, "text/plain")
 
 
 async def withdraw(call: Calling, application_id: str, body: ReasonBody) -> JSONResponse:
@@ -159,6 +175,11 @@ async def disburse(call: Calling, application_id: str, body: Empty) -> JSONRespo
     return call.accepted(unit, place=application_place(application_id))
 
 
+WITHOUT_HEAD = {
+    "none-signed": "no head of its partition was signed yet",
+    "not-reached": "the topic of heads could not be reached",
+    None: "no head was kept with a contract yet",
+}
 _ONE = "/v1/applications/{application_id}"
 ROUTES: tuple[Route, ...] = (
     ("POST", f"{_ONE}/review", request_review),
@@ -167,6 +188,7 @@ ROUTES: tuple[Route, ...] = (
     ("GET", f"{_ONE}/offer", show_offer),
     ("POST", f"{_ONE}/offer", make_offer),
     ("POST", f"{_ONE}/acceptance", accept),
+    ("GET", f"{_ONE}/signing-head", signing_head),
     ("POST", f"{_ONE}/withdrawal", withdraw),
     ("POST", f"{_ONE}/disbursement", disburse),
 )

@@ -15,6 +15,7 @@ from services.origination.commands.parties import BorrowerGuard
 from services.origination.commands.refusals import UnknownApplication, UnknownParty
 from services.origination.commands.stamp import Stamp
 from services.origination.dossier import Dossier, evolve
+from services.origination.log_heads import LogHeads
 from services.origination.queries import Seen
 from services.origination.rules import Rules
 from services.origination.vault import Vault
@@ -38,6 +39,7 @@ class Services:
     vault: Vault
     prefix: str
     partitions: int
+    heads: LogHeads
 
     async def seen(self, borrower_id: str, guard: BorrowerGuard, *, application_id: str = "") -> Seen:
         """What the worker knows of the borrower and of those who stand by."""

@@ -72,13 +72,14 @@ def accept(
     evidence: str,
     by: str,
     loan_id: str,
+    log_head: said.LogHead,
     lapsed: bool,
     today: date,
     stamp: Stamp,
 ) -> list[Envelope]:
     """The borrower accepts, and the loan is contracted as `loan_id`. The cap in force today rules the contract.
 
-    lapsed: the worker says that the offer has lapsed.
+    log_head: that of the loan's partition, kept with the contract. lapsed: the worker says that the offer has lapsed.
     """
     offer = dossier.offer
     if offer is None or dossier.status != "offered":
@@ -98,6 +99,7 @@ def accept(
         method=method,
         evidence=evidence,
         by=by,
+        log_head=log_head,
     )
     agreement = said.Agreement(application_id=name, loan_id=loan_id, product=offer.product, terms=offer.terms)
     security = security_of(dossier, product)

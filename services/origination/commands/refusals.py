@@ -155,6 +155,18 @@ class ApplicationEnded(Refusal):
     status = 409
 
 
+class NoContract(Refusal):
+    """Nothing was signed in this application."""
+
+    status = 404
+
+
+class NoHeadKept(Refusal):
+    """No signed head of the log is kept with this contract."""
+
+    status = 404
+
+
 class LoanNotAgreed(Refusal):
     """No loan was agreed in this application."""
 

@@ -36,7 +36,7 @@ WHO_MAY = {
     "POST /v1/loans/{loan_id}/refinance": "o",
     "POST /v1/loans/{loan_id}/charge-off": "o",
     "POST /v1/loans/{loan_id}/write-off": "o",
-    "POST /v1/loans/{loan_id}/reschedules": "o",
+    "POST /v1/loans/{loan_id}/reschedules": "ov",
     "POST /v1/loans/{loan_id}/re-ageing": "o",
     "POST /v1/loans/{loan_id}/re-amortisation": "o",
     "POST /v1/loans/{loan_id}/prepayments": "t",

@@ -18,13 +18,14 @@ from services.ledger.api import Services
 from services.ledger.commands import BreaksRule, ChangedMeanwhile, LoanNotContracted, ServiceLoan, Standing
 from services.ledger.commands.state import Disbursed, MoneyOut
 from services.ledger.explanation import why_entry
+from services.ledger.restructuring import Restructuring, Share, limit_rows
 from services.ledger.verify import verify
 from services.ledger.worker import topics_of
 from shared.access import issue
 from shared.database import connect
 from shared.errors import MissingPrecondition
 from shared.events.envelope import new_event_id
-from shared.events.servicing import WriteOff
+from shared.events.servicing import RateChanged, Reschedule, WriteOff
 from shared.events.terms import Terms
 from tests.faults.ledger_run import caught_up, live_digest, replayed, workers
 from tests.integration.api.client import LOAN, ROLES, TERMS, Client, problem, rule
@@ -150,6 +151,25 @@ async def rescheduling(desk: Desk) -> None:
     assert entries[-1]["postings"] == seen["difference"]["entries"]
 
 
+async def restructuring(desk: Desk) -> None:
+    """The only loan is all of the portfolio: more than may be restructured, unless the authority says why."""
+    rate = {"changes": [{"change": "rate", "from_due": "2024-05-15", "annual_rate": "0.11"}], "reason": "flood"}
+    body = rate | {"restructure": True}
+    for what in ("reschedules", "reschedules?preview=true"):
+        assert await desk.refused(what, **body) == (409, "restructured-share-above-limit")
+    body["override"] = "every borrower of the valley"
+    assert await desk.refused("reschedules", **body) == (403, "override-not-allowed")
+    seen = await desk.preview("reschedules", "approver", **body)
+    told = seen["event"]["data"]["override"]
+    assert (seen["restructuring"]["share_before"], seen["restructuring"]["share_after"]) == ("0.000000", "1.000000")
+    assert told == {"reason": body["override"], "by": "approver"} | seen["restructuring"]
+    done = await desk.ask("approver", "reschedules", body)
+    again = await desk.preview("reschedules", **body | {"override": None})
+    assert (again["restructuring"]["share_before"], again["restructuring"]["times"]) == ("1.000000", 2)
+    undone = await desk.officer(f"events/{done['event_id']}/undoing", reason="the flood was elsewhere")
+    assert undone["loan"]["as_of"]["offset"] > done["loan"]["as_of"]["offset"]
+
+
 async def money_taken_back(desk: Desk) -> None:
     """A payment comes back, a credit was a mistake."""
     paid = await desk.pay("300.00")
@@ -273,13 +293,13 @@ async def test_a_loan_from_two_tranches_to_a_recovery(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = await connect(place.url("ledger_api"), place.api_schema)
-    tokens = {role: await issue(database, name=role, role=role) for role in ROLES}
+    tokens = {role: await issue(database, name=role, role=role) for role in (*ROLES, "approver")}
     await database.close()
     async with serving(place) as (_, http):
         with workers(place, tmp_path) as alive:
             desk = Desk(Client(http, tokens))
             await desk.client.opened()
-            for step in (tranches, charges, rescheduling, money_taken_back):
+            for step in (tranches, charges, rescheduling, restructuring, money_taken_back):
                 await step(desk)
             fee = {"part": "fee", "name": "late-fee", "amount": "7", **EUR, "due": "2024-01-31"}
             seen = await desk.preview("charges", **fee)
@@ -350,5 +370,17 @@ async def test_a_command_that_was_tried_out_on_another_state_of_the_loan_is_not_
     with pytest.raises(LoanNotContracted):
         await services.commands.record(write_off("loan-2"))
     await tried(write_off("loan-2"), Standing(loan, frozenset()))
+    flood = Reschedule(
+        changes=(RateChanged(from_due=date(2024, 2, 29), annual_rate="0"),), restructure=True, reason="flood"
+    )
+    seen = Restructuring(Share(0, 10_000_000), 120_000, 0, limit_rows()[0])
+    for loan_id in ("loan-3", "loan-4"):  # both were tried out before either was recorded
+        stood = Standing(loan, frozenset(), restructuring=seen)
+        restructure = ServiceLoan(loan_id, flood, None, new_event_id())
+        if loan_id == "loan-3":
+            await tried(restructure, stood)
+        else:
+            with pytest.raises(ChangedMeanwhile):
+                await tried(restructure, stood)
     waiting = await client.send("officer", "POST", "/v1/loans/loan-1/write-off", {"reason": "lost"})
     assert (waiting.status_code, rule(waiting)) == (504, "not-in-the-books-yet")

@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from typer.testing import CliRunner
 
 from lendlog.cli import build
 from lendlog.platform import Platform
+from lendlog.portfolio_at import portfolio_at
 from services.ledger import queries
 from services.ledger.queries.balances import _BALANCES
+from services.ledger.queries.late import _LATE
 from services.ledger.queries.reports import income_document, movements_document, movements_of, trial_balance_document
 from services.ledger.queries.tallies import balances_document, tally
 from shared.access import issue
@@ -89,6 +92,13 @@ async def test_a_backdated_payment_is_known_from_its_booking_on(
         assert (await reader.read("/v1/loans/loan-1/delinquency?on=2024-03-05&known=2024-03-10"))["days_past_due"] == 5
         assert (await reader.loan("known=2024-01-30"))["status"] == "unknown"
 
+        quotes = [
+            Decimal((await reader.read(f"/v1/loans/loan-1/payoff?on=2024-03-20&known=2024-03-{day}"))["total"])
+            for day in (10, 11)
+        ]
+        assert quotes[0] - quotes[1] == Decimal("106.62")
+        await late_money_leaves_the_arrears_of_its_date(place)
+
         cash = {}
         for n in range((CLOSED - OPENED).days + 3):
             known = (OPENED + timedelta(days=n)).isoformat()
@@ -118,12 +128,34 @@ async def test_a_backdated_payment_is_known_from_its_booking_on(
         await asyncio.to_thread(command_line, place, tmp_path, monkeypatch)
 
 
+class Unwatched:
+    """Monitoring without a loan."""
+
+    async def fetch(self, *_: Any) -> list[Any]:
+        return []
+
+
+async def late_money_leaves_the_arrears_of_its_date(place: Place) -> None:
+    """The portfolio of 5 March as the tenth told it, and as it turned out to be."""
+    books, value = await connect(place.url("reader"), place.ledger_schema), date(2024, 3, 5)
+    try:
+        told, found = [
+            await portfolio_at(Unwatched(), books, known=date(2024, 3, day), effective=value) for day in (10, 11)
+        ]
+    finally:
+        await books.close()
+    late, prompt = told["currencies"]["EUR"], found["currencies"]["EUR"]
+    assert (late["par1"]["loans"], prompt["par1"]["loans"], prompt["loans"]) == (1, 0, 1)
+    assert (told["as_of"], told["known"], told["effective"]) == ("2024-03-05", "2024-03-10", "2024-03-05")
+
+
 async def refused(client: Client) -> None:
     """Dates that the books know nothing of, and periods that are none."""
     for path, name, field in (
         ("/v1/loans/loan-1?known=2024-03-14", "as-of-ahead", "query/known"),
         ("/v1/loans/loan-1/balances?effective=2024-03-14", "as-of-ahead", "query/effective"),
         ("/v1/loans/loan-1?effective=2024-03-01&as_of=2024-03-02", "dates-differ", "query/as_of"),
+        ("/v1/loans/loan-1/payoff?on=2024-03-14&known=2024-03-14", "as-of-ahead", "query/known"),
         ("/v1/trial-balance?known=2024-03-14", "as-of-ahead", "query/known"),
         ("/v1/movements?from=2024-03-02&to=2024-03-01", "period-reversed", "query/to"),
         ("/v1/income-statement?from=2024-03-02&to=2024-03-14", "as-of-ahead", "query/to"),
@@ -146,7 +178,14 @@ def command_line(place: Place, folder: Path, patch: pytest.MonkeyPatch) -> None:
         finally:
             await connection.close()
 
-    for module in ("loan_command", "balance_command", "statement_command", "trial_balance_command", "two_dates"):
+    for module in (
+        "loan_command",
+        "payoff_command",
+        "balance_command",
+        "statement_command",
+        "trial_balance_command",
+        "two_dates",
+    ):
         patch.setattr(f"lendlog.{module}.reading", reading)
         patch.setattr(f"lendlog.{module}.run_to_end", asyncio.run)  # signals are the main thread's
 
@@ -159,6 +198,9 @@ def command_line(place: Place, folder: Path, patch: pytest.MonkeyPatch) -> None:
     assert json.loads(call("loan", "show", "loan-1", *dates, "--json"))["days_past_due"] == 5
     assert json.loads(call("balance", "loan-1", *dates, "--json"))["known"] == "2024-03-10"
     assert "loans-receivable" in call("balance", "loan-1")
+    assert (
+        json.loads(call("payoff", "loan-1", "--on", "2024-03-20", *dates, "--json"))["as_of"]["known"] == "2024-03-10"
+    )
     trial = json.loads(call("trial-balance", "--as-of", "2024-03-05", "--known", "2024-03-10", "--json"))
     assert [one["difference"] for one in trial["currencies"].values()] == ["0.00"]
     assert "difference 0.00" in call("trial-balance")
@@ -273,6 +315,24 @@ async def test_reports_of_accounting_periods_are_the_sums_of_the_postings_that_t
     assert late > 2
 
 
+async def test_the_whole_book_on_two_dates_is_each_of_its_loans_on_them(books: asyncpg.Connection) -> None:
+    pick = random.Random(5)
+    days = [FIRST + timedelta(days=n) for n in range(DAYS)]
+    for _ in range(3):
+        dates = queries.Dates(pick.choice(days), pick.choice(days))
+        seen = {}
+        async for loan, _journal in queries.loans_at(books, dates):
+            seen[loan.loan_id] = queries.figures(loan, dates.day.toordinal())
+        for row in await books.fetch("SELECT loan_id FROM loan WHERE loan >= 0"):
+            view = await queries.loan_view(books, row["loan_id"], known=dates.known, effective=dates.effective)
+            assert view is not None
+            if row["loan_id"] in seen:
+                assert seen[row["loan_id"]].items() <= view.items()
+            else:
+                assert view["status"] == "unknown"
+        assert len(seen) > 5
+
+
 async def test_no_reading_of_one_loan_reads_the_postings_of_others(books: asyncpg.Connection) -> None:
     await books.execute(
         """
@@ -289,6 +349,27 @@ async def test_no_reading_of_one_loan_reads_the_postings_of_others(books: asyncp
         scans = list(nodes(json.loads(plan)[0]["Plan"]))
         assert {scan["Relation Name"] for scan in scans if "Relation Name" in scan} <= {"posting_p0", "event_p0"}
         assert all("Seq Scan" not in scan["Node Type"] for scan in scans if scan.get("Relation Name") == "posting_p0")
+
+
+async def test_the_late_facts_of_a_month_read_the_events_of_a_month(books: asyncpg.Connection) -> None:
+    await books.execute(
+        """
+        INSERT INTO event (partition, "offset", event_id, loan, effective_date, booking_date, record)
+        SELECT 0, 1000000000 + i, gen_random_uuid(), 1, day, day, decode(repeat(md5(i::text), 30), 'hex')
+        FROM (SELECT i, DATE '2025-04-01' + i / 50 AS day FROM generate_series(1, 20000) i) made
+        """
+    )
+    await books.execute("ANALYZE event")
+    await books.execute(  # what autovacuum does soon after rows were added
+        "SELECT brin_summarize_new_values(inhrelid) FROM pg_inherits"
+        " WHERE inhparent = to_regclass('event_booking_date')"
+    )
+    month = (date(2025, 6, 1), date(2025, 6, 30), date(2025, 6, 30), 1000)
+    plan = json.loads(await books.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {_LATE}", *month))[0]["Plan"]
+    (read,) = (scan for scan in nodes(plan) if scan.get("Relation Name") == "event_p0")
+    assert read["Node Type"] == "Bitmap Heap Scan"
+    assert read["Actual Rows"] == 50 * 30
+    assert read["Rows Removed by Index Recheck"] < 3 * 50 * 30
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

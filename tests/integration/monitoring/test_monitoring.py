@@ -76,6 +76,10 @@ async def test_arrears_become_an_alert_a_class_and_a_portfolio_figure(monitoring
             assert (figures["buckets"]["61-90"]["loans"], figures["restructured"]["loans"]) == (1, 0)
             earlier = (await client.get("/v1/portfolio?as_of=2024-01-11"))["currencies"]["CNY"]
             assert (earlier["par1"]["ratio"], earlier["classes"]["special-mention"]["loans"]) == ("0.000000", 1)
+            known = await client.get("/v1/portfolio?known=2024-01-11&effective=2024-01-20")
+            assert (known["currencies"]["CNY"], known["known"]) == (earlier, "2024-01-11")
+            back = await client.send("risk", "GET", "/v1/portfolio?effective=2024-01-11")
+            assert (back.status_code, rule(back)) == (422, "earlier-value-date")
             found = await client.get("/v1/loans/loan-late/classification")
             assert (found["class"], found["days_past_due"], found["bucket"]) == ("special-mention", 61, "61-90")
             assert (found["restructured"], found["watched_until"], found["written_off"]) == (0, None, "0.00")

@@ -23,6 +23,7 @@ def id_of(path: str) -> str:
 async def test_from_the_request_to_the_money_and_why(lender: Office) -> None:
     borrower_id, path = await lender.agreed()
     loan_id = (await lender.read(path))["loan"]["loan_id"]
+    assert rule(await lender.send("officer", "GET", f"{path}/signing-head")) == "no-head-kept"  # nobody signs here
     paid = await lender.done("officer", f"{path}/disbursement", idempotency_key="pay-1")
     assert (paid["status"], paid["loan_id"]) == ("paid-out", loan_id)
     assert await lender.done("officer", f"{path}/disbursement", idempotency_key="pay-1") == paid

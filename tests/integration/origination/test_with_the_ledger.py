@@ -1,17 +1,26 @@
 """Origination beside the real ledger: what it contracts is booked, and what is booked counts in the next decision."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from lendlog.services import SERVICES
+from services.ledger.proofs.__main__ import connected, publishing_of
+from services.ledger.proofs.checking import Proved, check
+from services.ledger.proofs.head_files import HeadFiles
+from services.ledger.proofs.loan_proof import make_proof, rendered
+from shared.checkpoint import checkpoint_of
+from shared.database import connect
 from shared.events.envelope import BOOK
 from shared.events.ledger import BookOpened, BusinessDate, BusinessDateClosed, Payment, PaymentReceived
+from shared.signed_note import Note, parse_note
 from shared.topics import LIFECYCLE
 from tests.integration.api.client import rule
 from tests.integration.origination.driving import OPENED, PARTITIONS, REQUEST, office, stated, worker
+from tests.integration.test_proofs import KEY, settings_of
 from tests.places import Place
 
 pytestmark = pytest.mark.servers
@@ -27,7 +36,12 @@ async def test_a_loan_that_was_repaid_here_counts_in_the_next_decision(
         opened = stated(BookOpened, BOOK, BusinessDate(business_date=OPENED))
         await lender.publish(LIFECYCLE.name, opened, everywhere=True)
         await lender.until(f"bool_and(open_date = DATE '{OPENED}') FROM position")
+        await signed(place, tmp_path)
         borrower_id, path = await lender.agreed()
+        await lender.token("borrower", "applicant", borrower_id)
+        answer = await lender.send("borrower", "GET", f"{path}/signing-head")
+        assert answer.status_code == 200, answer.text
+        kept = parse_note(answer.text)
         loan_id = (await lender.done("officer", f"{path}/disbursement"))["loan_id"]
         await lender.until("status = 'active' AND outstanding = '20000.00' FROM standing")
 
@@ -53,3 +67,27 @@ async def test_a_loan_that_was_repaid_here_counts_in_the_next_decision(
         await lender.until("count(*) = 1 FROM application WHERE status = 'approved'")
         live, replayed = await lender.digests()
         assert live == replayed
+        await signed(place, tmp_path)
+        proved = await continued(place, tmp_path, loan_id, kept)
+        assert proved.continues == checkpoint_of(kept).size < proved.head.size
+        assert proved.events[0].type == "origination.LoanContracted.v1"
+        assert proved.events[0].index >= checkpoint_of(kept).size  # signed before the contract, which follows it
+
+
+async def signed(place: Place, folder: Path) -> None:
+    """A round of the notary: what the books hold is signed and published."""
+    settings = settings_of(place, folder / "checkpoints")
+    async with connected(settings) as (connection, publisher):
+        with closing(publishing_of(settings)) as publishing:
+            assert await publishing.round(connection, publisher, whole=True)
+
+
+async def continued(place: Place, folder: Path, loan_id: str, kept: Note) -> Proved:
+    """What a borrower finds who asks for a proof that continues the head of the contract, and checks it."""
+    books = await connect(place.url("reader"), place.ledger_schema)
+    try:
+        proof = await make_proof(books, HeadFiles(folder / "checkpoints"), loan_id, since=kept)
+    finally:
+        await books.close()
+    assert proof is not None
+    return check(rendered(proof.document).encode(), KEY.verifier(), kept=kept)

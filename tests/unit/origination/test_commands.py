@@ -83,6 +83,9 @@ def offer(dossier: Dossier, today: date = TODAY, first_due: date | None = None, 
     )
 
 
+HEAD = said.LogHead(partition=3, missing="none-signed")
+
+
 def accept(dossier: Dossier, today: date = TODAY, *, lapsed: bool = False, shown: str | None = None) -> list[Envelope]:
     assert dossier.offer is None or shown is not None or dossier.offer.schedule_sha256
     return offers.accept(
@@ -94,6 +97,7 @@ def accept(dossier: Dossier, today: date = TODAY, *, lapsed: bool = False, shown
         evidence="store/signed",
         by="officer",
         loan_id="loan-1",
+        log_head=HEAD,
         lapsed=lapsed,
         today=today,
         stamp=STAMP,

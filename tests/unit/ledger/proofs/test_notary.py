@@ -1,19 +1,21 @@
 """The tree's files, what the notary signs and what it refuses, rotations of its key."""
 
 from datetime import timedelta
+from os import utime
 from pathlib import Path
 
 import pytest
 
-from services.ledger.proofs.head_files import HeadFiles
+from services.ledger.proofs.head_files import DAY_SECONDS, HeadFiles
+from services.ledger.proofs.heads_check import heads_that_differ
 from services.ledger.proofs.notary import BooksDiffer, Held, Notary
 from services.ledger.proofs.publishing import Publishing
 from services.ledger.proofs.tree_files import TreeFiles
-from shared.checkpoint import Checkpoint, OtherTree, origin_of, sign_checkpoint
+from shared.checkpoint import Checkpoint, OtherTree, checkpoint_of, origin_of, sign_checkpoint
 from shared.errors import MissingPrecondition
 from shared.key_rotation import NotARotation, RetiredKey, accepted_keys, rotation_of, sign_rotation, verify_head
-from shared.merkle import Tree, leaf_hash
-from shared.proofs import NotConsistent, nodes_of
+from shared.merkle import Tree, canonical, leaf_hash
+from shared.proofs import NotConsistent, nodes_of, root_of
 from shared.signed_note import (
     Note,
     NotSigned,
@@ -44,6 +46,44 @@ def test_tree_files_hold_every_node(tmp_path: Path, chunk: int) -> None:
         expected = Tree()
         expected.append(leaf for _, leaf in leaves)
         assert tree.root(67) == expected.root()
+
+
+def test_of_old_heads_the_last_of_each_day_is_kept_and_commits_to_the_others(tmp_path: Path) -> None:
+    files, today = HeadFiles(tmp_path), 20_000 * DAY_SECONDS
+    written = {
+        4: 0,
+        5: 10,
+        6: 20,
+        9: 1 * DAY_SECONDS,
+        10: 1 * DAY_SECONDS + 5,
+        11: 9 * DAY_SECONDS,
+        12: 9 * DAY_SECONDS,
+    }
+    for size, seconds in written.items():
+        signed(files, history(size))
+        utime(tmp_path / f"p{P}" / str(size), (today + seconds, today + seconds))
+    assert files.prune(P, before=today + 8 * DAY_SECONDS) == 3
+    assert [checkpoint_of(note).size for note in files.all(P)] == [6, 10, 11, 12]
+    assert files.prune(P, before=today + 8 * DAY_SECONDS) == 0
+    assert files.prune(P, before=today + 99 * DAY_SECONDS) == 1
+    assert [checkpoint_of(note).size for note in files.all(P)] == [6, 10, 12]
+
+    rewritten = [*history(4), record(8, payment(99)), *history(13)[5:]]  # below a head that is gone
+    tree = [leaf_hash(canonical(one)) for one in rewritten]
+    found = heads_that_differ(
+        files.all(P), origin=origin_of(BOOK, P), keys=accepted_keys(KEY.verifier(), []), size=len(tree),
+        root=lambda size: root_of(size, nodes_of(tree)),
+    )  # fmt: skip
+    assert [bad.size for bad in found] == [6, 10, 12]
+
+
+def test_the_last_head_is_never_pruned(tmp_path: Path) -> None:
+    files = HeadFiles(tmp_path)
+    for size in (4, 5):
+        signed(files, history(size))
+        utime(tmp_path / f"p{P}" / str(size), (1000.0 - size, 1000.0 - size))
+    files.prune(P, before=2000.0)
+    assert files.of_size(P, 5) is not None
 
 
 def test_half_a_write_is_not_counted(tmp_path: Path) -> None:
