@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.ledger.engine.account import SETTLED
-from services.ledger.engine.accounts import FEE_INCOME, FEES_RECEIVABLE, UNEARNED_FEES
+from services.ledger.engine.accounts import FEE_INCOME, FEES_CHARGED_OFF, FEES_RECEIVABLE, UNEARNED_FEES
 from services.ledger.engine.delinquency import delinquency
 from services.ledger.engine.facts import ContractFact, DisbursementFact, Fact, Happening, PaymentFact, ServicingFact
 from services.ledger.engine.folding import fold
@@ -172,4 +172,5 @@ def test_a_charge_off_takes_out_what_is_in_the_books_and_nothing_is_earned_after
         paid(date(2025, 1, 20), 12_00), happened(date(2025, 2, 10), events.ChargeOff(reason="lost", fraud=False))
     )
     found = balances(facts, date(2025, 6, 1))
-    assert (found[FEES_RECEIVABLE], found[UNEARNED_FEES], found[FEE_INCOME]) == (0, 0, -12_00)
+    assert (found[FEES_RECEIVABLE], found[UNEARNED_FEES]) == (0, 0)
+    assert (found[FEE_INCOME], found[FEES_CHARGED_OFF]) == (-15_00, 3_00)

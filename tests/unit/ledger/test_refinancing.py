@@ -63,7 +63,8 @@ class Two:
 
     def facts(self, loan_id: str) -> list[Fact]:
         mine = [event for event in self.events if event.subject == loan_id]
-        return facts_of((n, (event.effectivedate or OPEN).toordinal(), event) for n, event in enumerate(mine))
+        dated = ((n, (event.effectivedate or OPEN).toordinal(), event) for n, event in enumerate(mine))
+        return facts_of(dated, {})
 
     def owed(self, on: date = OPEN) -> str:
         return decimal_text(payoff("old", self.facts("old"), on=on.toordinal()).total, "EUR")

@@ -49,7 +49,8 @@ DATA = servicing.Reschedule(
 
 
 def stated(would: Restructuring | None, override: model.Override | None = None, **changed: Any) -> servicing.Reschedule:
-    guards = Guards(OPEN, {"loan-1": Disbursed("b-1", TERMS, (MoneyOut(new_event_id(), date(2024, 1, 31), 120_000),))})
+    loan = Disbursed("b-1", TERMS, (MoneyOut(new_event_id(), date(2024, 1, 31), 120_000),))
+    guards = Guards(OPEN, loans={"loan-1": loan})
     if would is not None:
         guards.restructuring["loan-1"] = would
     command = model.ServiceLoan("loan-1", DATA.model_copy(update=changed), None, new_event_id(), override)

@@ -74,7 +74,7 @@ def test_a_loan_that_is_paid_lets_everything_go() -> None:
     [
         (ChargeOff(reason="gone"), "credit-loss"),
         (ChargeOff(reason="gone", fraud=True), "fraud-loss"),
-        (WriteOff(reason="gone"), "credit-loss"),
+        (WriteOff(reason="gone"), "losses-written-off"),
     ],
 )
 def test_an_allowance_bears_the_loss_that_it_was_made_for(end: ChargeOff | WriteOff, loss: str) -> None:
