@@ -76,7 +76,7 @@ def test_after_a_valuation_the_balances_are_what_it_says_whatever_came_before(
 def test_over_a_life_that_ends_paid_all_that_was_set_aside_and_deferred_is_income_again(
     terms: dict[str, Any], gap: int, late: int, name: str
 ) -> None:
-    life = Life(terms | {"upfront_fees": [{"name": "fee", "share": "0.05", "amount": "1.00"}]})
+    life = Life(terms | {"upfront_fees": [{"name": "fee", "share": "0.05", "amount": "1.00"}], "instalment_fees": []})
     assume(not life.broken)
     for _ in range(30):
         for _ in range(gap):

@@ -15,6 +15,14 @@ class FollowsWhatIsOutstanding(Refusal):
     """A loan whose interest follows what is outstanding comes with its history, not with positions."""
 
 
+class FollowsReferenceRate(Refusal):
+    """A loan whose rate is reset comes with its history: positions are instalments that no reset lays out anew."""
+
+
+class AccruedUpfront(Refusal):
+    """A loan by accrual-upfront accounting comes with its history: positions don't say what was income before."""
+
+
 class DueDatesOutOfOrder(Refusal):
     """Instalments stand in order of due date, one on a date."""
 
@@ -74,6 +82,10 @@ def checked(terms: Terms, data: OpeningPositions, cut_over: date) -> Opening:
     its currency can't have; `field` is the place in the positions."""
     if terms.recalculation is not None:
         raise FollowsWhatIsOutstanding("The contract recalculates its interest.")
+    if terms.reference is not None:
+        raise FollowsReferenceRate(f"The contract follows {terms.reference.index}.")
+    if terms.accounting == "accrual-upfront":
+        raise AccruedUpfront("The contract's interest is income when it is paid out.")
     _check_dates(data, cut_over)
     left, ahead = _amounts(terms, data)
     due = [one.due.toordinal() for one in data.instalments]

@@ -111,6 +111,11 @@ def test_positions_that_are_not_in_order_are_refused_by_name_and_place(
 def test_a_loan_whose_interest_follows_what_is_outstanding_comes_with_its_history() -> None:
     with pytest.raises(rules.FollowsWhatIsOutstanding):
         rules.checked(contract(recalculation={}).terms, found(), CUT_OVER)
+    floating = {"index": "CN-LPR-1Y", "spread": "0.01", "resets": {"rule": "yearly", "month": 1, "day": 1}}
+    with pytest.raises(rules.FollowsReferenceRate, match="CN-LPR-1Y"):
+        rules.checked(contract(reference=floating).terms, found(), CUT_OVER)
+    with pytest.raises(rules.AccruedUpfront):
+        rules.checked(contract(accounting="accrual-upfront").terms, found(), CUT_OVER)
 
 
 def taken_over(data: OpeningPositions, **changes: Any) -> list[Any]:
