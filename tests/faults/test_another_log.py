@@ -17,7 +17,7 @@ from tests.faults.test_repeats import rows
 from tests.places import Place
 from tests.waiting import until
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.ops]
 SEED = 81
 
 

@@ -19,7 +19,7 @@ from tests.faults.test_repeats import rows
 from tests.places import Place, new_place
 from tests.waiting import until
 
-pytestmark = [pytest.mark.servers, pytest.mark.alone]
+pytestmark = [pytest.mark.servers, pytest.mark.ops, pytest.mark.alone]
 SEED = 101
 LEAVE_SECONDS = 10.0
 SLOW = {"LENDLOG_BATCH_RECORDS": "15", "LENDLOG_CLOSING_CHUNK": "3"}
@@ -85,7 +85,6 @@ async def test_broker_and_database_killed_and_back_under_load_cost_nothing(
     await assert_all_agree(place)
 
 
-@pytest.mark.ops
 @pytest.mark.parametrize("name", ["kafka", "postgres"])
 async def test_a_worker_leaves_in_time_though_a_server_is_away(
     own: tuple[Platform, Supervisor], tmp_path: Path, name: str

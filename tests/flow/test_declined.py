@@ -1,8 +1,11 @@
 """Somebody asks for more than there is to pay it back with, is told why, and has a person look at it again."""
 
+import pytest
+
 from tests.flow.steps import Office
 
 
+@pytest.mark.ops
 async def test_a_declined_borrower_is_told_why_and_may_ask_a_person(lender: Office) -> None:
     # Given a shop that has 500 a month left, and asks for 20000 in twelve instalments
     borrower = await lender.registered()

@@ -3,10 +3,13 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+
 from tests.flow.lender import until
 from tests.flow.steps import Office
 
 
+@pytest.mark.ops
 async def test_late_reminded_promised_paid_closed(lender: Office) -> None:
     # Given a loan whose first instalment is not paid, on the day after it was due
     borrower = await lender.registered()

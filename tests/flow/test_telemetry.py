@@ -3,11 +3,14 @@
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
+
 from shared.calendar import add_months
 from shared.events.signals import FigureReported, Figures
 from tests.flow.steps import Borrower, Office
 
 
+@pytest.mark.ops
 async def test_a_withdrawn_consent_stops_the_use_of_telemetry(lender: Office) -> None:
     # Given a farm that agreed to telemetry, and whose tractor ran 100 hours a month, and 20 in this one
     borrower = await lender.registered(agreed=("automated-decision", "telemetry"), industry="crops")

@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaProducer
 from shared.partitioner import partition_for
 from shared.topics import LIFECYCLE
 
-pytestmark = [pytest.mark.servers, pytest.mark.alone, pytest.mark.berka]
+pytestmark = [pytest.mark.servers, pytest.mark.ops, pytest.mark.alone, pytest.mark.berka]
 
 LENDLOG = (sys.executable, "-c", "from lendlog.cli import main; main()")
 BERKA = Path(os.environ.get("LENDLOG_BERKA", "../shared/data/berka"))
@@ -168,7 +168,6 @@ def test_dates_are_closed_through_the_one_named(desk: Desk) -> None:
     assert (before["days_past_due"], after["days_past_due"]) == (232, 235)
 
 
-@pytest.mark.ops
 def test_what_is_set_aside_is_shown_mended_and_still_replayed(desk: Desk) -> None:
     """An unreadable record, a reversal of nothing: neither stops other loans; one more payment changes the digest."""
     assert desk.call("dlq", "list") == {"dead_letters": []}
@@ -221,7 +220,6 @@ def foreign(kind: str, loan_id: str, data: dict[str, Any]) -> bytes:
     return json.dumps(event).encode()
 
 
-@pytest.mark.ops
 def test_a_command_starts_the_servers_that_it_needs_and_leaves_none(tmp_path: Path, kafka_jars: Path) -> None:
     desk = Desk(tmp_path / "home")
     empty = desk.call("digest")

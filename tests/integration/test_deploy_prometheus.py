@@ -58,6 +58,7 @@ def test_the_rules_and_both_configurations_are_sound(programs: dict[str, str]) -
         tool(programs, "check", "config", str(FOLDER / name))
 
 
+@pytest.mark.ops
 def test_each_alert_fires_where_it_must_and_stays_silent_where_it_must_not(programs: dict[str, str]) -> None:
     file = FOLDER / "tests" / "lendlog_test.yml"
     assert "SUCCESS" in tool(programs, "test", "rules", str(file))
@@ -158,6 +159,7 @@ def chosen(expression: str) -> str:
     return expression.replace("$__rate_interval", "5s")
 
 
+@pytest.mark.ops
 async def test_every_expression_is_evaluated_and_every_panel_has_data(programs: dict[str, str], tmp_path: Path) -> None:
     with served(Exposition()) as address:
         targets = [

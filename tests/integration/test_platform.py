@@ -17,7 +17,7 @@ from lendlog.platform import attach_or_start, servers
 from lendlog.servers.runfile import MARKER, RunFile
 from shared.settings import PlatformSettings
 
-pytestmark = [pytest.mark.servers, pytest.mark.alone]
+pytestmark = [pytest.mark.servers, pytest.mark.ops, pytest.mark.alone]
 
 LENDLOG = (sys.executable, "-c", "from lendlog.cli import main; main()")
 START_SECONDS = 60
@@ -111,7 +111,6 @@ def ends(supervisor: "subprocess.Popen[str]", number: signal.Signals = signal.SI
     return output
 
 
-@pytest.mark.ops
 def test_the_platform_comes_up_restarts_what_dies_and_leaves_nothing(home: Home) -> None:
     supervisor = home.start()
     until(lambda: runs(home))
@@ -156,7 +155,6 @@ def test_a_start_that_is_interrupted_leaves_nothing(home: Home) -> None:
         assert home.processes() == []
 
 
-@pytest.mark.ops
 async def test_after_the_supervisor_was_killed_the_next_start_ends_what_it_left(home: Home) -> None:
     supervisor = home.start()
     until(lambda: runs(home))
@@ -177,7 +175,6 @@ async def test_after_the_supervisor_was_killed_the_next_start_ends_what_it_left(
     assert home.processes() == []
 
 
-@pytest.mark.ops
 async def test_a_command_starts_the_servers_for_its_own_duration_or_attaches(home: Home) -> None:
     async with attach_or_start(home.settings()) as own:
         assert not own.services

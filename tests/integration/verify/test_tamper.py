@@ -47,6 +47,7 @@ async def copy(books: Audited) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
+@pytest.mark.ops
 async def test_five_hundred_mutants_are_named(books: Audited, copy: asyncpg.Connection) -> None:
     told: list[int] = []
     report = await tamper(copy, books.read, count=500, seed=7, prefix=books.place.prefix, progress=told.append)
