@@ -51,7 +51,7 @@ def happenings(fact: Fact, loan: Loan) -> Iterator[str]:
     after = " after a write-off" if loan.status == WRITTEN_OFF else " after a charge-off" if loan.charged_off else ""
     for name in names:
         yield name + after
-    if loan.refolds:
+    if loan.refolds or loan.charges:
         yield from CHANGE
     if loan.valued:
         yield RELEASED

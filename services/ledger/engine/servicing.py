@@ -134,6 +134,7 @@ class Servicing:
             day = self.next_reset
             self._pass_until(day)
             resets.reset(self, day)
+            self.recognised = recognise(self.loan, self.recognised, day, self.journal)
             self.next_reset = resets.following(self.loan, day)
         self._pass_until(before)
 

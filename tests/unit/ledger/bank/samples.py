@@ -11,6 +11,7 @@ from services.ledger.bank.matching import match
 from services.ledger.bank.state import AccountState, fold_account, statement_event_id
 from services.ledger.bank.taking import commands_of
 from services.ledger.commands import model
+from services.ledger.commands.guard_rows import copied
 from services.ledger.commands.guards import Guards, Stamp, decide, evolve
 from services.ledger.engine.account import UNKNOWN
 from services.ledger.engine.accounts import CASH
@@ -111,7 +112,7 @@ class House:
     def record(self, *commands: model.Command) -> list[Envelope]:
         """Record all or none, as `record_many` does; their events are folded."""
         now = self.guards
-        before = Guards(now.open_date, dict(now.loans), dict(now.payments), dict(now.last), accounts=dict(now.accounts))
+        before = copied(now)
         events = []
         try:
             for command in commands:
