@@ -136,6 +136,11 @@ class House:
         self.books.take(record)
 
     def lend(self, loan_id: str, amount: str = "1200.00", on: str = "2024-01-31") -> None:
+        self.contract(loan_id, amount, f"b-{loan_id}")
+        paid = date.fromisoformat(on)
+        self.record(model.Disburse(loan_id, amount, "EUR", paid, self.id(f"d{loan_id}")))
+
+    def contract(self, loan_id: str, amount: str, borrower: str) -> None:
         terms = Terms.model_validate(
             {
                 "kind": "equal-principal",
@@ -146,10 +151,8 @@ class House:
                 "first_due_date": date(2024, 2, 29),
             }
         )
-        contract = Contract(borrower_id=f"b-{loan_id}", product="micro@1", terms=terms)
+        contract = Contract(borrower_id=borrower, product="micro@1", terms=terms)
         self.record(model.ConcludeContract(loan_id, contract, self.id(f"c{loan_id}")))
-        paid = date.fromisoformat(on)
-        self.record(model.Disburse(loan_id, amount, "EUR", paid, self.id(f"d{loan_id}")))
 
     def pay(self, loan_id: str, amount: str, on: str, reference: str | None = None) -> str:
         event_id = self.id(f"{loan_id}{amount}{on}{reference}")

@@ -8,8 +8,10 @@ import pytest
 
 from services.ledger.bank.assigning import Part, to_loans, to_outside
 from services.ledger.bank.cash_check import Sources, cash_check
-from services.ledger.commands.model import ReversePayment
+from services.ledger.commands import decision_id, refinance
+from services.ledger.commands.model import ApproveEntry, ProposeEntry, ReversePayment
 from shared.events import origination, servicing
+from shared.events.entries import GENERAL_LEDGER, EntryLine
 from shared.events.envelope import new_event_id
 from tests.unit.ledger.bank.samples import House, camt, entry
 
@@ -159,3 +161,25 @@ def test_the_log_gives_the_books_cash_by_every_kind_of_event() -> None:
     log = house.log().facts
     assert {key: fact.amount for key, fact in log.items()} == {key: f.amount for key, f in house.facts().items()}
     assert {key: fact.on for key, fact in log.items()} == {key: f.on for key, f in house.facts().items()}
+
+
+def test_a_manual_entry_on_cash_is_on_its_way_to_the_bank_and_the_log_knows_it(house: House) -> None:
+    house.take(camt(entry("-1200.00", text="loan-1", on="2024-02-01"), closing="3800.00"))
+    line = EntryLine(debit="bank-charges", credit="cash", amount="9.50", currency="EUR")
+    proposed, day = house.id("proposed"), date(2024, 2, 27)
+    house.record(ProposeEntry(GENERAL_LEDGER, day, (line,), "account fee", None, "anna", proposed))
+    decision = decision_id(proposed, GENERAL_LEDGER)
+    house.record(ApproveEntry(GENERAL_LEDGER, proposed, "boris", decision))
+    found = check(house, "2024-02-28")
+    assert (found["books"], found["log"], found["ok"]) == ("-1209.50", "-1209.50", True)
+    assert kinds(found) == [("in-transit", "9.50")]
+
+
+def test_what_a_new_loan_pays_off_of_an_old_one_never_was_cash(house: House) -> None:
+    house.contract("loan-2", "2000.00", "b-loan-1")
+    on, event_id = date(2024, 2, 28), house.id("refinanced")
+    house.record(
+        *refinance("loan-2", "loan-1", amount="2000.00", payoff="1200.00", currency="EUR", on=on, event_id=event_id)
+    )
+    found = check(house, "2024-02-28")
+    assert (found["books"], found["log"]) == ("-2000.00", "-2000.00")
