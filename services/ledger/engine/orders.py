@@ -41,6 +41,11 @@ class Order(msgspec.Struct, frozen=True):
     future: str = "next"
     future_by_kind: dict[str, str] = {}
 
+    @property
+    def in_advance(self) -> tuple[int, ...]:
+        """The parts of an instalment in advance that has no charges."""
+        return self.early + self.ahead or self.due
+
 
 _PENALTY_FEE_INTEREST_PRINCIPAL = (PENALTY, FEE, INTEREST, PRINCIPAL)
 _COSTS_INTEREST_PRINCIPAL = (FEE, PENALTY, INTEREST, PRINCIPAL)
