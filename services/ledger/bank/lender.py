@@ -46,6 +46,8 @@ class BankAccount(_Row):
     bic: Annotated[str, Field(pattern=r"^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?$")] | None = None
     bank_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,35}$")] | None = None
     clearing: Annotated[str, Field(pattern=r"^[A-Z]{2}[A-Z0-9]{1,3}$")] | None = None
+    pays_out_from: date | None = None
+    """Disbursements of value dates from then on go out of this account by file; absent: none does."""
 
     @property
     def subject(self) -> str:

@@ -1,0 +1,30 @@
+"""A file that only its owner may read, and that is there whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.errors import MissingPrecondition
+
+
+@contextmanager
+def private_file(path: Path, content: bytes) -> Iterator[Path]:
+    """Write `content` beside `path` (mode 0600); on leaving it gets its name, unless an error leaves, then it is gone.
+    Raises MissingPrecondition if `path` exists or can't be written: nothing is written over."""
+    waiting = path.with_name(f"{path.name}.{os.getpid()}.part")
+    if path.exists():
+        raise MissingPrecondition(f"{path} exists: name another file.")
+    try:
+        descriptor = os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise MissingPrecondition(f"{path} can't be written: {error.strerror}.") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield waiting
+        os.link(waiting, path)  # unlike a rename, it takes no other file's place
+    finally:
+        waiting.unlink(missing_ok=True)
