@@ -78,8 +78,8 @@ class PayingHouse(House):
     def files(self) -> FilesState:
         return fold_files(self.events(PAYMENT_FILES))
 
-    def make(self, n: int, loans: list[str]) -> None:
-        """A file of these loans' disbursements."""
+    def make(self, n: int, loans: list[str], seen: dict[str, str] | None = None) -> None:
+        """A file of these loans' disbursements. `seen`: the last event of each loan when they were chosen; else now."""
         state = self.files()
         disbursed = {loan_id: self.id(f"d{loan_id}") for loan_id in loans}
         require_free(state, disbursed.values())
@@ -104,8 +104,13 @@ class PayingHouse(House):
             items=items,
             made_by="accountant",
         )
-        lasts = {loan_id: self.guards.last.get(loan_id) for loan_id in loans}
+        lasts = {loan_id: (self.guards.last if seen is None else seen).get(loan_id) for loan_id in loans}
         self.record(model.MakePaymentFile(file, lasts, state.last_event, file_id(n)))
+
+    def undo(self, loan_id: str) -> None:
+        """Take the loan's disbursement back by hand."""
+        event_id = self.id(f"d{loan_id}")
+        self.record(model.UndoEvent(loan_id, event_id, "mistaken", self.id(f"mistaken{event_id}")))
 
     def void(self, n: int) -> None:
         state = self.files()
