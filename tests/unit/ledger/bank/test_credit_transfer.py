@@ -75,12 +75,11 @@ def test_elements_stand_in_the_order_of_the_schema() -> None:
         "PmtInfId", "PmtMtd", "BtchBookg", "NbOfTxs", "CtrlSum", "ReqdExctnDt", "Dbtr", "DbtrAcct", "DbtrAgt", "ChrgBr",
         "CdtTrfTxInf",
     ]  # fmt: skip
-    for entry in all_of(payment, "CdtTrfTxInf"):
-        assert names(entry) == ["PmtId", "Amt", "CdtrAgt", "Cdtr", "CdtrAcct", "Purp", "RmtInf"]
-        assert text_at(entry, "Purp/Cd") == "LOAN"
-    by_iban, by_code = (at(entry, "CdtrAgt/FinInstnId") for entry in all_of(payment, "CdtTrfTxInf"))
-    assert text_at(by_iban, "Othr/Id") == "NOTPROVIDED"
-    member = at(by_code, "ClrSysMmbId")
+    by_iban, by_code = all_of(payment, "CdtTrfTxInf")
+    assert names(by_iban) == ["PmtId", "Amt", "Cdtr", "CdtrAcct", "Purp", "RmtInf"]
+    assert names(by_code) == ["PmtId", "Amt", "CdtrAgt", "Cdtr", "CdtrAcct", "Purp", "RmtInf"]
+    assert text_at(by_iban, "Purp/Cd") == "LOAN"
+    member = at(by_code, "CdtrAgt/FinInstnId/ClrSysMmbId")
     assert (text_at(member, "ClrSysId/Cd"), text_at(member, "MmbId")) == ("CNAPS", "102100099996")
     assert (text_at(payment, "DbtrAgt/FinInstnId/BICFI"), text_at(payment, "ReqdExctnDt/Dt")) == (
         LENDER.bic,
