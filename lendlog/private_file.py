@@ -10,8 +10,9 @@ from shared.errors import MissingPrecondition
 
 @contextmanager
 def private_file(path: Path, content: bytes) -> Iterator[Path]:
-    """Write `content` beside `path` (mode 0600); on leaving it gets its name, unless an error leaves, then it is gone.
-    Raises MissingPrecondition if `path` exists or can't be written: nothing is written over."""
+    """Write `content` beside `path` (mode 0600); on leaving it gets its name, unless an error leaves: then it is gone.
+    Raises MissingPrecondition if `path` exists or can't be written: nothing is written over. Where it can't get its name
+    in the end, it stays under the other one, and the sentence says so."""
     waiting = path.with_name(f"{path.name}.{os.getpid()}.part")
     if path.exists():
         raise MissingPrecondition(f"{path} exists: name another file.")
@@ -25,6 +26,11 @@ def private_file(path: Path, content: bytes) -> Iterator[Path]:
             file.flush()
             os.fsync(file.fileno())
         yield waiting
-        os.link(waiting, path)  # unlike a rename, it takes no other file's place
-    finally:
+    except BaseException:
         waiting.unlink(missing_ok=True)
+        raise
+    try:
+        os.link(waiting, path)  # unlike a rename, it takes no other file's place
+    except OSError as error:
+        raise MissingPrecondition(f"{path} can't be made ({error.strerror}): what was made is {waiting}.") from error
+    waiting.unlink()

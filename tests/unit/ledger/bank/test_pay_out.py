@@ -118,6 +118,10 @@ def test_a_file_is_there_whole_for_its_owner_alone_or_not_at_all(tmp_path: Path)
     assert out.read_bytes() == b"secret"
     with pytest.raises(MissingPrecondition), private_file(tmp_path / "none" / "pay.xml", b"x"):
         pass
+    late = tmp_path / "late.xml"
+    with pytest.raises(MissingPrecondition, match=r"what was made is .*late\.xml"), private_file(late, b"recorded"):
+        late.write_bytes(b"another's")
+    assert {path.read_bytes() for path in tmp_path.glob("late.xml*")} == {b"another's", b"recorded"}
 
 
 def test_an_account_that_the_bank_would_not_know_pays_nothing() -> None:
