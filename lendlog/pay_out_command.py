@@ -11,7 +11,7 @@ import typer
 
 from lendlog.books import AsJson, Desk, Reason, emit, fields, reading, recording, until_in
 from lendlog.borrower_accounts import accounts_of
-from lendlog.private_file import private_file
+from lendlog.private_file import private_file, require_new
 from lendlog.reconcile_command import lender
 from lendlog.signals import run_to_end
 from lendlog.tables import table
@@ -52,6 +52,7 @@ def make(
 ) -> None:
     """Make a file of the disbursements that none carries yet, and record it; exit code 1 if something is left out that
     a person has to see to. Only the owner may read the file: it holds names and account numbers."""
+    require_new(out)  # before anybody's account is read
     days = (one.date() if one is not None else None for one in (since, on))
     document = run_to_end(_make(account, until.date(), out, *days, by=by))
     emit(document, _made(document), as_json=as_json)

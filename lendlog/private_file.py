@@ -8,14 +8,19 @@ from pathlib import Path
 from shared.errors import MissingPrecondition
 
 
+def require_new(path: Path) -> None:
+    """Raise MissingPrecondition if there is such a file."""
+    if path.exists():
+        raise MissingPrecondition(f"{path} exists: name another file.")
+
+
 @contextmanager
 def private_file(path: Path, content: bytes) -> Iterator[Path]:
     """Write `content` beside `path` (mode 0600); on leaving it gets its name, unless an error leaves: then it is gone.
-    Raises MissingPrecondition if `path` exists or can't be written: nothing is written over. Where it can't get its name
+    Raises MissingPrecondition if `path` exists or can't be written: nothing is written over. Where it gets no name
     in the end, it stays under the other one, and the sentence says so."""
     waiting = path.with_name(f"{path.name}.{os.getpid()}.part")
-    if path.exists():
-        raise MissingPrecondition(f"{path} exists: name another file.")
+    require_new(path)
     try:
         descriptor = os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
