@@ -175,7 +175,8 @@ def _made(document: dict[str, Any]) -> Iterator[str]:
     if (file := document["file"]) is None:
         yield "nothing to pay out"
     else:
-        yield f"{document['path']}: {file['count']} transfers, {file['total']} {file['currency']}"
+        transfers = "transfer" if file["count"] == 1 else "transfers"
+        yield f"{document['path']}: {file['total']} {file['currency']} in {file['count']} {transfers}"
         yield f"file {file['file_id']}, to be executed on {file['execution_date']}"
     if document["left_out"]:
         yield "left out:"

@@ -6,7 +6,7 @@ and nowhere else: no log, no table.
 """
 
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from shared.money import decimal_text
 
@@ -100,6 +100,7 @@ def add_agent(parent: Element, name: str, party: Party, *, optional: bool = Fals
 
 
 def to_bytes(document: Element) -> bytes:
-    """The file: UTF-8, with its declaration."""
+    """The file: UTF-8, with its declaration, and indented, since people look at it before they send it."""
+    indent(document)
     file: bytes = tostring(document, encoding="UTF-8", xml_declaration=True)
     return file + b"\n"

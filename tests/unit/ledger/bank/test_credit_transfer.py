@@ -1,5 +1,7 @@
 """A file of credit transfers says exactly what is to be paid, and is read back the same."""
 
+from datetime import date
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import fromstring
 
@@ -7,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ledger.bank.camt_nodes import all_of, at, local, text_at
-from services.ledger.bank.credit_transfer import Transfer
+from services.ledger.bank.credit_transfer import Transfer, credit_transfers
+from services.ledger.bank.lender import read_lender
+from services.ledger.bank.pain002 import Said, read_pain002, statuses
 from services.ledger.bank.pain_parts import Party
 from shared.money import CURRENCIES, decimal_text, minor_units
 from tests.unit.ledger.bank.pay_outs import CHINESE, CZECH, LENDER, pain001
 
+EXAMPLES = Path(__file__).parents[4] / "docs" / "examples"
 CODES = st.sampled_from(["EUR", "CZK", "CNY", "JPY", "KWD"])
 NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn")), min_size=1, max_size=140)
 PARTIES = st.one_of(
@@ -85,6 +90,38 @@ def test_elements_stand_in_the_order_of_the_schema() -> None:
         LENDER.bic,
         "2024-02-01",
     )
+
+
+def test_the_examples_of_the_documents_are_a_file_of_ours_and_an_answer_to_it() -> None:
+    content = (EXAMPLES / "pay-out.pain001.xml").read_bytes()
+    header, payment = read(content)
+    entries = list(all_of(payment, "CdtTrfTxInf"))
+    parties = [
+        Party(
+            text_at(one, "Cdtr/Nm") or "",
+            text_at(one, "CdtrAcct/Id/IBAN"),
+            bic=text_at(one, "CdtrAgt/FinInstnId/BICFI"),
+        )
+        for one in entries
+    ]
+    amounts = [minor_units(text_at(one, "Amt/InstdAmt") or "", "EUR") for one in entries]
+    references = [text_at(one, "PmtId/EndToEndId") or "" for one in entries]
+    message_id = text_at(header, "MsgId") or ""
+    made = credit_transfers(
+        message_id,
+        [
+            Transfer(reference, amount, party, f"Loan loan-{n}")
+            for n, (reference, amount, party) in enumerate(zip(references, amounts, parties, strict=True), start=1)
+        ],
+        by=read_lender().account("main-eur").party(),
+        currency="EUR",
+        on=date(2024, 1, 31),
+        made_at="2024-01-31T09:00:00+00:00",
+    )
+    assert made == content
+    report = read_pain002((EXAMPLES / "status.pain002.xml").read_bytes())
+    found = statuses(report, {message_id: dict(zip(references, amounts, strict=True))}, "EUR")
+    assert found == dict(zip(references, (Said("ACSC"), Said("RJCT", "AC04")), strict=True))
 
 
 def test_nothing_that_is_printed_of_a_party_names_it() -> None:
