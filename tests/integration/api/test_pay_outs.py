@@ -20,7 +20,15 @@ from lendlog.books import Desk
 from lendlog.cli import build
 from lendlog.verify_command import log_reader
 from services.ledger.bank.pain_parts import reference_of
-from services.ledger.commands import ConcludeContract, Disburse, LedgerCommands, OpenBook, UndoEvent
+from services.ledger.commands import (
+    Command,
+    ConcludeContract,
+    Disburse,
+    LedgerCommands,
+    OpenBook,
+    UndoEvent,
+    refinance,
+)
 from services.ledger.verify import verify
 from services.ledger.worker import topics_of
 from shared.access import issue
@@ -35,12 +43,15 @@ from tests.integration.api.client import ROLES, TERMS, Client, rule
 from tests.integration.api.test_process import serving
 from tests.places import Place
 from tests.unit.ledger.bank.pay_outs import pain002, said
+from tests.unit.ledger.bank.samples import camt, entry
 
 pytestmark = pytest.mark.servers
 OPENED = date(2024, 1, 31)
 IBAN = "CZ6508000000192000145399"
 PAID = ("loan-1", "loan-2")
-"""Of the others loan-3's borrower has no account, and loan-4's disbursement was mistaken."""
+"""Of what loan-2 lends, 500.00 pay off a part of loan-0. Of the others loan-3's borrower has no account, loan-4's
+disbursement was mistaken, and a statement's line stands for loan-0's: it was paid by hand."""
+BY_HAND = camt(entry("-1200.00", text="loan-0", on="2024-01-31"), closing="3800.00", day="2024-01-31")
 
 
 async def set_up(place: Place) -> dict[str, str]:
@@ -48,16 +59,17 @@ async def set_up(place: Place) -> dict[str, str]:
     pool = await open_pool(place.url("ledger_api"), place.api_schema, size=2)
     terms = Terms.model_validate(TERMS | {"first_due_date": date(2024, 2, 29)})
     commands = LedgerCommands(pool, place.partitions, topics_of(place.settings()).lifecycle)
-    disbursements = {f"loan-{n}": new_event_id() for n in range(1, 5)}
+    disbursements = {f"loan-{n}": new_event_id() for n in range(5)}
     await commands.record_many([OpenBook(OPENED, new_event_id())])
     for loan_id, event_id in disbursements.items():
-        contract = Contract(borrower_id=f"b-{loan_id}", product="micro@1", terms=terms)
-        await commands.record_many(
-            [
-                ConcludeContract(loan_id, contract, new_event_id()),
-                Disburse(loan_id, "1200.00", "EUR", None, event_id),
-            ]
-        )
+        borrower = "b-loan-2" if loan_id == "loan-0" else f"b-{loan_id}"
+        contract = Contract(borrower_id=borrower, product="micro@1", terms=terms)
+        paid: tuple[Command, ...] = (Disburse(loan_id, "1200.00", "EUR", None, event_id),)
+        if loan_id == "loan-2":
+            paid = refinance(
+                loan_id, "loan-0", amount="1200.00", payoff="500.00", currency="EUR", on=None, event_id=event_id
+            )
+        await commands.record_many([ConcludeContract(loan_id, contract, new_event_id()), *paid])
     await commands.record_many([UndoEvent("loan-4", disbursements["loan-4"], "mistaken", new_event_id())])
     async with pool.acquire() as connection:
         tokens = {role: await issue(connection, name=role, role=role) for role in ROLES}
@@ -145,10 +157,15 @@ async def a_file_is_made(call: Any, folder: Path, asked: list[Any]) -> dict[str,
     assert [path.name for path in folder.glob("pay.xml*")] == ["pay.xml"]
     assert content.count(IBAN.encode()) == len(PAID)
     assert {item["loan_id"] for item in file["items"]} == set(PAID)
-    assert (file["total"], file["execution_date"], file["state"]) == ("2400.00", "2024-01-31", "made")
+    assert (file["total"], file["execution_date"], file["state"]) == ("1900.00", "2024-01-31", "made")
     assert all(f"<EndToEndId>{item['reference']}</EndToEndId>".encode() in content for item in file["items"])
     left = {one["loan_id"]: (one["why"], one["amount"]) for one in made["left_out"]}
-    assert left == {"loan-3": ("no-account", "1200.00"), "loan-4": ("undone", "1200.00")}
+    assert left == {
+        "loan-0": ("at-the-bank", "1200.00"),
+        "loan-2": ("pays-off-loan", "500.00"),
+        "loan-3": ("no-account", "1200.00"),
+        "loan-4": ("undone", "1200.00"),
+    }
     assert sorted(asked) == [(f"b-loan-{n}", "pay-out") for n in (1, 2, 3)]
     return dict(file)
 
@@ -168,7 +185,7 @@ async def each_is_in_one_file(client: Client, file: dict[str, Any]) -> None:
 
     taken = [item["disbursement_id"] for item in file["items"]]
     for refused, name in (
-        (await make(taken, "2400.00"), "disbursement-in-file"),
+        (await make(taken, "1900.00"), "disbursement-in-file"),
         (await make([third["disbursement_id"]], "1200.01"), "sum-differs"),
         (await make([new_event_id()]), "not-to-be-paid-out"),
         (await make([third["disbursement_id"]] * 2, "2400.00"), "not-to-be-paid-out"),
@@ -195,8 +212,8 @@ async def the_bank_answers(client: Client, call: Any, file: dict[str, Any], fold
     """One item is rejected, once; reports of something else change nothing."""
     first, second = (next(one for one in file["items"] if one["loan_id"] == loan_id) for loan_id in PAID)
     content = pain002(
-        file["message_id"], said(first["reference"], "ACSC"), said(second["reference"], "RJCT", "AC04", "1200.00"),
-        count=2, total="2400.00",
+        file["message_id"], said(first["reference"], "ACSC"), said(second["reference"], "RJCT", "AC04", "700.00"),
+        count=2, total="1900.00",
     )  # fmt: skip
 
     async def send(report: bytes) -> httpx.Response:
@@ -204,7 +221,7 @@ async def the_bank_answers(client: Client, call: Any, file: dict[str, Any], fold
         return await client.http.post("/v1/pay-outs/statuses", content=report, headers=headers)
 
     for wrong, name in (
-        (content.replace(b"2400.00", b"2400.01"), "sum-differs"),
+        (content.replace(b"1900.00", b"1900.01"), "sum-differs"),
         (content.replace(b'Ccy="EUR"', b'Ccy="CZK"'), "amount-differs"),
         (content.replace(first["reference"].encode(), b"ab12"), "unknown-reference"),
         (content.replace(file["message_id"].encode(), b"ab12"), "unknown-payment-file"),
@@ -224,8 +241,9 @@ async def the_bank_answers(client: Client, call: Any, file: dict[str, Any], fold
     assert rule(await send(other)) == "report-changed"
     back = content.replace(b"RJCT", b"ACSC").replace(b"R-1", b"R-2")
     assert rule(await send(back)) == "rejected-before"
-    loans = [(await client.send("auditor", "GET", f"/v1/loans/{loan_id}")).json() for loan_id in PAID]
-    assert [loan["status"] for loan in loans] == ["active", "contracted"]
+    loans = [(await client.send("auditor", "GET", f"/v1/loans/{loan_id}")).json() for loan_id in (*PAID, "loan-0")]
+    assert [loan["status"] for loan in loans] == ["active", "contracted", "active"]
+    assert loans[2]["principal_outstanding"] == "1200.00", "the other side of the refinancing is undone, too"
     listed = (await call("list"))["files"]
     assert [(one["state"], one["statuses"]) for one in listed] == [
         ("answered", {"ACSC": 1, "RJCT": 1}),
@@ -254,6 +272,10 @@ async def test_a_disbursement_goes_out_in_one_file_and_comes_back_once(
     with workers(place, tmp_path) as alive:
         async with serving(place) as (_, http), origination() as platform:
             client, call = Client(http, tokens), command_line(place, platform, monkeypatch)
+            await caught_up(place, alive=alive)
+            headers = {"authorization": f"Bearer {tokens['accountant']}"}
+            taken = await http.post("/v1/bank/statements", content=BY_HAND, headers=headers)
+            assert taken.json()["statements"][0]["outcomes"] == {"disbursed": 1}, taken.text
             await caught_up(place, alive=alive)
             file = await a_file_is_made(call, tmp_path, platform.asked)
             await each_is_in_one_file(client, file)

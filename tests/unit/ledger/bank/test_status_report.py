@@ -43,6 +43,7 @@ def test_a_file_that_is_rejected_whole_is_rejected_in_each_item() -> None:
         (pain002("M1", said("a1", "RJCT", amount="1200.00", code="USD")), AmountDiffers),
         (pain002("M1", said("a1", "RJCT")).replace(b"<OrgnlPmtInfId>M1", b"<OrgnlPmtInfId>M2"), UnknownPaymentFile),
         (pain002("M1", said("a1", "rejected")), NotAStatusReport),
+        (pain002("M1", said("a1", "RJCT"), said("a1", "ACSC")), NotAStatusReport),
         (pain002("M1").replace(b"<OrgnlMsgId>M1</OrgnlMsgId>", b""), NotAStatusReport),
         (b"<Document/>", NotAStatusReport),
         (b"no xml", NotXml),
