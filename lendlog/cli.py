@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "lendlog.reconcile_command",
         "Take in bank statements, match their lines, and check cash three ways.",
     ),
+    "pay-out": ("lendlog.pay_out_command", "Pay disbursements out by files to the bank."),
     "portfolio": ("lendlog.portfolio_command", "Show portfolio at risk, classes and concentration."),
     "contact": ("lendlog.contact_command", "Ask the contact gate."),
     "why": ("lendlog.why_command", "Explain an entry, an alert, a level, a case or a decision."),

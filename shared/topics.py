@@ -19,6 +19,7 @@ from shared.events import (
     monitoring,
     origination,
     parties,
+    payment_files,
     servicing,
     signals,
     take_over,
@@ -66,6 +67,9 @@ LifecycleEvent = Annotated[
     | entries.PeriodClosed
     | bank.BankStatementTaken
     | bank.BankLineAssigned
+    | payment_files.PaymentFileMade
+    | payment_files.PaymentFileVoided
+    | payment_files.PaymentStatusTaken
     | collections.PlanAgreed,
     Field(discriminator="type"),
 ]
@@ -101,7 +105,7 @@ def _written_by(service: str, *events: type[Envelope]) -> dict[type[Envelope] | 
 
 LIFECYCLE = Topic(
     name="loans.lifecycle.v1",
-    key="loan id (or `bank.<account>`, `general-ledger` or `book`)",
+    key="loan id (or `bank.<account>`, `payment-files`, `general-ledger` or `book`)",
     writers=_written_by("origination", origination.LoanContracted, origination.LoanDisbursed)
     | _written_by(
         "ledger",
@@ -136,6 +140,9 @@ LIFECYCLE = Topic(
         entries.PeriodClosed,
         bank.BankStatementTaken,
         bank.BankLineAssigned,
+        payment_files.PaymentFileMade,
+        payment_files.PaymentFileVoided,
+        payment_files.PaymentStatusTaken,
     )
     | _written_by("collections", collections.PlanAgreed),
     readers=("ledger",),

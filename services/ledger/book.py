@@ -44,6 +44,7 @@ from shared.events.ledger import (
     ReferenceRatePublished,
 )
 from shared.events.origination import LoanContracted, LoanDisbursed
+from shared.events.payment_files import PAYMENT_FILES, PaymentFileMade, PaymentFileVoided, PaymentStatusTaken
 from shared.events.valuation import LoanValued
 from shared.schedules.resets import Published
 from shared.streams.intake import Origin
@@ -61,7 +62,8 @@ RateRow = tuple[str, date, str, int]
 """index, date from which it is in force, annual rate, offset."""
 _ENTRIES = (JournalEntryApproved, JournalEntryProposed, JournalEntryDeclined)
 _BANK = (BankStatementTaken, BankLineAssigned)
-_UNTOLD = (*_ENTRIES, *_BANK)
+_FILES = (PaymentFileMade, PaymentFileVoided, PaymentStatusTaken)
+_UNTOLD = (*_ENTRIES, *_BANK, *_FILES)
 """Kinds that move no figure of a loan, so that no reader has to hear of them."""
 _NOTED = (*_UNTOLD, PlanAgreed)
 """Kinds that are kept with their subject and are no facts of a loan: no fold of one knows of them."""
@@ -221,6 +223,9 @@ class Book:
         if isinstance(event, _BANK):
             if loan.status != UNKNOWN or loan.loan_id != f"{SUBJECT}{event.data.account}":
                 raise InvariantBroken(f"what the bank said of account {event.data.account}, on another subject")
+        elif isinstance(event, _FILES):
+            if loan.status != UNKNOWN or loan.loan_id != PAYMENT_FILES:
+                raise InvariantBroken(f"{event.type} on another subject than {PAYMENT_FILES}")
         elif loan.status == UNKNOWN and loan.number >= 0:
             raise InvariantBroken(f"{event.type} for a loan that nothing is known of")
         lines: Journal = []

@@ -24,6 +24,7 @@ from shared.events.ledger import (
     ReferenceRatePublished,
 )
 from shared.events.origination import LoanContracted, LoanDisbursed
+from shared.events.payment_files import PaymentFileMade, PaymentFileVoided, PaymentStatusTaken
 from shared.events.take_over import LoanTakenOver
 from shared.events.valuation import LoanValued
 from shared.merkle import record_of
@@ -55,6 +56,10 @@ RULES: dict[type[Envelope], str] = {
     "from lines are events of their own.",
     BankLineAssigned: "A person says what a line of a bank statement is; the payment that stood for it is taken back, "
     "and those that take its place count from the same date.",
+    PaymentFileMade: "A file asks the bank to pay disbursements out, which were booked when they were ordered.",
+    PaymentFileVoided: "A file is not sent; its disbursements are free for another one.",
+    PaymentStatusTaken: "What the bank says of a file is noted; a rejected disbursement is undone by an event of "
+    "its own.",
     servicing.ChargeLevied: "A charge becomes receivable and income at once, and is asked for with the instalment that "
     "its due date falls into.",
     servicing.ChargeWaived: "What is unpaid of a charge is forgone: receivable and income are taken back; a fee of an "

@@ -20,6 +20,7 @@ from services.ledger.api.bodies import (
     NewTakeOver,
 )
 from services.ledger.api.entries import ENTRY_ROUTES
+from services.ledger.api.pay_outs import PAY_OUT_ROUTES
 from services.ledger.api.periods import PERIOD_ROUTES
 from services.ledger.api.proofs import PROOF_ROUTES
 from services.ledger.api.reading import After, AsOf, Effective, Known, Loan, on_dates, reading, wait_for
@@ -259,6 +260,7 @@ ROUTES: tuple[Route, ...] = (
     *PERIOD_ROUTES,
     *ENTRY_ROUTES,
     *BANK_ROUTES,
+    *PAY_OUT_ROUTES,
     *PROOF_ROUTES,
     ("GET", "/v1/parked", parked),
     ("POST", "/v1/parked/{loan_id}/release", release_loan),

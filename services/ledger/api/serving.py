@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from services.ledger.bank.desk import BankDesk
 from services.ledger.bank.lender import EXAMPLE, read_lender
+from services.ledger.bank.pay_out_desk import PayOutDesk
 from services.ledger.commands import Command, LedgerCommands, Recorded
 from shared.api import Call, authorised
 
@@ -36,6 +37,11 @@ class Services:
     def bank(self) -> BankDesk:
         """Where statements are taken in. Raises MissingPrecondition if the folder is not usable."""
         return BankDesk(self.commands, self.ledger.acquire, read_lender(self.bank_folder))
+
+    @property
+    def pay_outs(self) -> PayOutDesk:
+        """Where money goes out by file. Raises as `bank` does."""
+        return PayOutDesk(self.commands, self.ledger.acquire, read_lender(self.bank_folder))
 
 
 Calling = Annotated[Call[Services], Depends(authorised)]

@@ -4,7 +4,23 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from services.ledger.bank.refusals import NotAStatement
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
+
+from services.ledger.bank.refusals import HostileXml, NotAStatement, NotXml
+
+
+def root_of(content: bytes) -> Any:
+    """The root of a document. Entities and document types are refused before anything is expanded (defusedxml). Raises
+    HostileXml, NotXml."""
+    try:
+        return fromstring(content, forbid_dtd=True, forbid_entities=True, forbid_external=True)
+    except DefusedXmlException as error:
+        raise HostileXml(
+            f"The file has {type(error).__name__.removesuffix('Forbidden').lower()} declarations."
+        ) from None
+    except (ParseError, ValueError, LookupError) as error:
+        raise NotXml(f"The file can't be read as XML: {error}.") from None
 
 
 def local(node: Any) -> str:

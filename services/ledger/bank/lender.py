@@ -12,8 +12,10 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from stdnum import iban
 
 from services.ledger.bank.csv_profile import Profile, read_profile
+from services.ledger.bank.pain_parts import Party
 from services.ledger.bank.refusals import UnknownBankAccount, UnknownProfile
 from shared.errors import MissingPrecondition
 from shared.events.bank import SUBJECT, AccountId
@@ -38,11 +40,34 @@ class BankAccount(_Row):
     role: Literal["cash"] = "cash"
     opened_on: date
     opening: SignedAmount = "0"
+    holder: Annotated[str, Field(pattern=r"^[^\p{Cc}\p{Cn}]{1,140}$")] | None = None
+    """The lender's name as the bank has it. What is sent to the bank needs it, and the bank's code where `number` is no
+    IBAN: `bic`, or `bank_code` with the `clearing` system that gave it."""
+    bic: Annotated[str, Field(pattern=r"^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?$")] | None = None
+    bank_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,35}$")] | None = None
+    clearing: Annotated[str, Field(pattern=r"^[A-Z]{2}[A-Z0-9]{1,3}$")] | None = None
+    pays_out_from: date | None = None
+    """Disbursements of value dates from then on go out of this account by file; absent: none does."""
 
     @property
     def subject(self) -> str:
         """The subject of its events."""
         return f"{SUBJECT}{self.id}"
+
+    def party(self) -> Party:
+        """The lender as a party of payments. Raises MissingPrecondition."""
+        is_iban = iban.is_valid(self.number)
+        if self.holder is None or not (is_iban or self.bic or self.bank_code):
+            lacks = "the holder's name" if self.holder is None else "bic, or bank_code and clearing"
+            raise MissingPrecondition(f"accounts.yaml lacks {lacks} of {self.id}: nothing can be sent to its bank.")
+        return Party(
+            name=self.holder,
+            iban=self.number if is_iban else None,
+            number=None if is_iban else self.number,
+            bank_code=self.bank_code,
+            clearing=self.clearing,
+            bic=self.bic,
+        )
 
     @property
     def opening_minor(self) -> int:

@@ -1,6 +1,7 @@
 """What may be asked of the ledger, and the refusals by name. `event_id` is the id of the event that a command becomes:
 a command whose event id was recorded before does nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,6 +10,7 @@ from shared.errors import Refusal
 from shared.events.bank import BankStatement, LineAssignment
 from shared.events.entries import EntryLine
 from shared.events.origination import Contract, Settlement
+from shared.events.payment_files import PaymentFile, PaymentFileVoid, PaymentStatus
 from shared.events.servicing import Reschedule
 from shared.events.take_over import OpeningPositions
 from shared.events.valuation import Valuation
@@ -233,6 +235,35 @@ class AssignLine:
     event_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class MakePaymentFile:
+    """State that a file was made. `after`: the last event of any file when its items were chosen; `lasts`: the last
+    event of each loan, payments apart, that was in the books then (None: none that commands know of)."""
+
+    file: PaymentFile
+    lasts: Mapping[str, str | None]
+    after: str | None
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class VoidPaymentFile:
+    """State that a file is not sent."""
+
+    void: PaymentFileVoid
+    after: str | None
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakePaymentStatus:
+    """Take in the bank's report on a file; what it rejects is undone by commands beside this one."""
+
+    status: PaymentStatus
+    after: str | None
+    event_id: str
+
+
 BookCommand = OpenBook | CloseDate | ClosePeriod | PublishRate | RetryDeadLetter
 EntryCommand = ProposeEntry | ApproveEntry | DeclineEntry
 LoanCommand = (
@@ -247,7 +278,8 @@ LoanCommand = (
     | ReleaseLoan
 )
 BankCommand = TakeStatement | AssignLine
-Command = BookCommand | LoanCommand | EntryCommand | BankCommand
+FileCommand = MakePaymentFile | VoidPaymentFile | TakePaymentStatus
+Command = BookCommand | LoanCommand | EntryCommand | BankCommand | FileCommand
 
 
 class BookNotOpen(Refusal):

@@ -74,6 +74,11 @@ WHO_MAY = {
     "POST /v1/bank/lines/{line_id}/match": "oc",
     "POST /v1/bank/lines/{line_id}/split": "oc",
     "POST /v1/bank/lines/{line_id}/unmatch": "oc",
+    "GET /v1/pay-outs/due": "ca",
+    "GET /v1/pay-outs": "ca",
+    "POST /v1/pay-outs": "c",
+    "POST /v1/pay-outs/statuses": "c",
+    "POST /v1/pay-outs/{file_id}/void": "c",
     "GET /v1/parked": "pa",
     "POST /v1/parked/{loan_id}/release": "p",
     "GET /v1/dead-letters": "pa",
@@ -86,7 +91,7 @@ async def test_every_route_lets_in_the_roles_that_it_names_and_nobody_else(clien
     differences = []
     for route, letters in WHO_MAY.items():
         method, path = route.split()
-        ids = dict.fromkeys(("payment_id", "charge_id", "event_id", "entry_id", "line_id"), new_event_id())
+        ids = dict.fromkeys(("payment_id", "charge_id", "event_id", "entry_id", "line_id", "file_id"), new_event_id())
         at = path.format(loan_id="loan-1", period="2024-01", partition=0, offset=0, **ids)
         for role in (None, "nobody", *sorted(ROLES)):
             answer = await client.send(role, method, at, {} if method == "POST" else None)
