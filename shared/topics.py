@@ -13,6 +13,7 @@ from shared.events import (
     bank,
     checkpoints,
     collections,
+    debits,
     entries,
     inbox,
     ledger,
@@ -66,6 +67,12 @@ LifecycleEvent = Annotated[
     | entries.PeriodClosed
     | bank.BankStatementTaken
     | bank.BankLineAssigned
+    | debits.MandateSigned
+    | debits.MandateRevoked
+    | debits.MandateResumed
+    | debits.DebitRunMade
+    | debits.DebitRunVoided
+    | debits.DebitRejected
     | collections.PlanAgreed,
     Field(discriminator="type"),
 ]
@@ -101,7 +108,7 @@ def _written_by(service: str, *events: type[Envelope]) -> dict[type[Envelope] | 
 
 LIFECYCLE = Topic(
     name="loans.lifecycle.v1",
-    key="loan id (or `bank.<account>`, `general-ledger` or `book`)",
+    key="loan id (or `bank.<account>`, `direct-debits`, `general-ledger` or `book`)",
     writers=_written_by("origination", origination.LoanContracted, origination.LoanDisbursed)
     | _written_by(
         "ledger",
@@ -136,6 +143,12 @@ LIFECYCLE = Topic(
         entries.PeriodClosed,
         bank.BankStatementTaken,
         bank.BankLineAssigned,
+        debits.MandateSigned,
+        debits.MandateRevoked,
+        debits.MandateResumed,
+        debits.DebitRunMade,
+        debits.DebitRunVoided,
+        debits.DebitRejected,
     )
     | _written_by("collections", collections.PlanAgreed),
     readers=("ledger",),

@@ -26,6 +26,15 @@ from services.ledger.reading import PlainPayment, read_to_fold
 from shared.errors import InvariantBroken
 from shared.events.bank import SUBJECT, BankLineAssigned, BankStatementTaken
 from shared.events.collections import PlanAgreed
+from shared.events.debits import (
+    DIRECT_DEBITS,
+    DebitRejected,
+    DebitRunMade,
+    DebitRunVoided,
+    MandateResumed,
+    MandateRevoked,
+    MandateSigned,
+)
 from shared.events.entries import (
     GENERAL_LEDGER,
     JournalEntryApproved,
@@ -61,7 +70,9 @@ RateRow = tuple[str, date, str, int]
 """index, date from which it is in force, annual rate, offset."""
 _ENTRIES = (JournalEntryApproved, JournalEntryProposed, JournalEntryDeclined)
 _BANK = (BankStatementTaken, BankLineAssigned)
-_UNTOLD = (*_ENTRIES, *_BANK)
+_RUNS = (DebitRunMade, DebitRunVoided)
+_DEBITS = (*_RUNS, MandateSigned, MandateRevoked, MandateResumed, DebitRejected)
+_UNTOLD = (*_ENTRIES, *_BANK, *_DEBITS)
 """Kinds that move no figure of a loan, so that no reader has to hear of them."""
 _NOTED = (*_UNTOLD, PlanAgreed)
 """Kinds that are kept with their subject and are no facts of a loan: no fold of one knows of them."""
@@ -221,6 +232,9 @@ class Book:
         if isinstance(event, _BANK):
             if loan.status != UNKNOWN or loan.loan_id != f"{SUBJECT}{event.data.account}":
                 raise InvariantBroken(f"what the bank said of account {event.data.account}, on another subject")
+        elif isinstance(event, _RUNS):
+            if loan.status != UNKNOWN or loan.loan_id != DIRECT_DEBITS:
+                raise InvariantBroken("a run of direct debits, on another subject")
         elif loan.status == UNKNOWN and loan.number >= 0:
             raise InvariantBroken(f"{event.type} for a loan that nothing is known of")
         lines: Journal = []

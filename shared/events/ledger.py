@@ -10,6 +10,8 @@ from shared.events.terms import AnnualRate, RateIndex, SignedRate
 
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Offset = Annotated[int, Field(ge=0, strict=True)]
+ReasonCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{4}$")]
+"""Why a bank refused or gave back money: a code of ISO 20022's external sets (payment return, status reason)."""
 
 
 class Payment(Data):
@@ -21,10 +23,11 @@ class Payment(Data):
 
 
 class Reversal(Data):
-    """The payment whose event id this is did not happen (returned, mistaken)."""
+    """The payment whose event id this is did not happen (returned, mistaken). `code`: the bank's reason, if it gave one."""
 
     payment_id: EventId
     reason: Reason
+    code: ReasonCode | None = None
 
 
 class BusinessDate(Data):
