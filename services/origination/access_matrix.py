@@ -18,6 +18,8 @@ MATRIX: Final[Matrix] = {
     ("GET", "/v1/parties/{borrower_id}/personal"): ("officer", "applicant"),
     ("PUT", "/v1/parties/{borrower_id}/personal"): ("officer",),
     ("GET", "/v1/parties/{borrower_id}/contact/{channel}"): ("service", "collector"),
+    ("GET", "/v1/parties/{borrower_id}/account"): ("accountant", "service"),
+    ("PUT", "/v1/parties/{borrower_id}/account"): ("officer",),
     ("POST", "/v1/parties/{borrower_id}/consents"): _OWN,
     ("POST", "/v1/parties/{borrower_id}/consents/{purpose}/withdrawal"): _OWN,
     ("POST", "/v1/parties/{borrower_id}/relations"): ("officer",),

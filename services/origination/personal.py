@@ -10,6 +10,7 @@ from stdnum.cz import dic, rc
 from stdnum.exceptions import InvalidChecksum, ValidationError
 
 from services.origination.bands import Rule
+from services.origination.bank_account import BankAccount
 from shared.errors import Refusal
 from shared.events.parties import Channel
 
@@ -76,3 +77,4 @@ class Personal(Rule):
     name: Line
     official_number: OfficialNumber | None = None
     contacts: Contacts = Field(default_factory=Contacts)
+    account: BankAccount | None = None

@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import BaseModel
 
 from services.origination.commands.refusals import PartyAlreadyRegistered, PersonalDataIsErased, UnknownParty
 from services.origination.personal import OfficialNumber, Personal
@@ -84,14 +85,16 @@ class Vault:
         key = hmac.digest(self.key, _MARK, hashlib.sha256)
         return hmac.digest(key, f"{number.kind}\x00{number.compact()}".encode(), hashlib.sha256)
 
-    def fingerprint(self, personal: Personal) -> str:
-        """A keyed hash of the whole document: an idempotency key's request holds this in its place."""
+    def fingerprint(self, personal: BaseModel) -> str:
+        """A keyed hash of a whole document: an idempotency key's request holds this in its place."""
         key = hmac.digest(self.key, _MARK + b"/request", hashlib.sha256)
         return hmac.digest(key, personal.model_dump_json().encode(), hashlib.sha256).hex()
 
     async def write(self, connection: Any, borrower_id: str, personal: Personal) -> None:
         """Keep the document, under a fresh key, in the caller's transaction. Raises PartyAlreadyRegistered if somebody
-        else has the official number, PersonalDataIsErased, and what is wrong with the number."""
+        else has the official number, PersonalDataIsErased, and what is wrong with the number or the account."""
+        if personal.account is not None:
+            personal = personal.model_copy(update={"account": personal.account.checked()})
         mark = None if personal.official_number is None else self.mark(personal.official_number)
         wrapped, sealed = self.seal(borrower_id, personal)
         try:

@@ -4,6 +4,7 @@ import uuid
 from typing import Annotated, Any
 
 from fastapi import Query
+from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from services.origination.api.bodies import (
@@ -16,6 +17,7 @@ from services.origination.api.bodies import (
     RelationBody,
 )
 from services.origination.api.serving import Calling, Work, about_borrower, borrower_key, guard_of, known, stamp_of
+from services.origination.bank_account import AccountPurpose, BankAccount
 from services.origination.commands import parties
 from services.origination.commands.parties import BorrowerGuard
 from services.origination.personal import Personal
@@ -29,6 +31,12 @@ from shared.topics import PARTIES
 
 class NoSuchAddress(Refusal):
     """The vault holds no address of the borrower for this channel."""
+
+    status = 404
+
+
+class NoAccount(Refusal):
+    """The vault holds no bank account of the borrower."""
 
     status = 404
 
@@ -102,6 +110,34 @@ async def contact(call: Calling, borrower_id: str, channel: Channel, purpose: Co
     if address is None:
         raise NoSuchAddress(f"There is no address for {channel}.", field="channel")
     return {"borrower_id": borrower_id, "channel": channel, "address": address, "name": found.name}
+
+
+async def account(call: Calling, borrower_id: str, purpose: AccountPurpose) -> dict[str, Any]:
+    """The account at the moment of paying out to it or drawing on it; the reading is noted."""
+    async with call.services.api.acquire() as connection:
+        found = await call.services.vault.read(
+            connection, borrower_id, caller=call.caller, what="account", purpose=purpose
+        )
+    if found.account is None:
+        raise NoAccount("The vault holds no account of the borrower.", field="borrower_id")
+    return {"borrower_id": borrower_id} | found.account.model_dump()
+
+
+async def replace_account(call: Calling, borrower_id: str, body: BankAccount) -> JSONResponse:
+    """Put an account in the place of what is there. No event tells of it; who did it is noted as a reading."""
+    async with about_borrower(call, borrower_id, once=call.once(_redacted(call.services.vault, None, body))) as (
+        unit,
+        work,
+    ):
+        if work is not None:
+            parties.require_known(work.guard)
+            vault = call.services.vault
+            held = await vault.read(
+                unit.connection, borrower_id, caller=call.caller, what="account", purpose="replacement"
+            )
+            await vault.write(unit.connection, borrower_id, held.model_copy(update={"account": body}))
+            _record(work, [])
+    return call.accepted(unit, place=f"/v1/parties/{borrower_id}")
 
 
 async def readings(call: Calling, borrower_id: str) -> dict[str, Any]:
@@ -213,7 +249,7 @@ def _party(fields: PartyFields, of: Personal) -> Party:
     return Party(**fields.model_dump(), channels=of.contacts.channels())
 
 
-def _redacted(vault: Vault, party: PartyFields | None, of: Personal) -> Redacted:
+def _redacted(vault: Vault, party: PartyFields | None, of: BaseModel) -> Redacted:
     return Redacted(party=party, personal=vault.fingerprint(of))
 
 
@@ -229,6 +265,8 @@ ROUTES: tuple[Route, ...] = (
     ("GET", f"{_ONE}/personal", personal),
     ("PUT", f"{_ONE}/personal", replace_personal),
     ("GET", f"{_ONE}/contact/{{channel}}", contact),
+    ("GET", f"{_ONE}/account", account),
+    ("PUT", f"{_ONE}/account", replace_account),
     ("GET", f"{_ONE}/readings", readings),
     ("POST", f"{_ONE}/consents", give_consent),
     ("POST", f"{_ONE}/consents/{{purpose}}/withdrawal", withdraw_consent),

@@ -13,8 +13,12 @@ from tests.integration.origination.driving import PARTY, PERSONAL, Office
 
 pytestmark = pytest.mark.servers
 NUMBER = "360426199101010071"
-PERSON = PERSONAL | {"official_number": {"kind": "cn.ric", "number": NUMBER}}
-SECRETS = ("王小明", "wang@example.com", "13800000000", NUMBER)
+IBAN = "CZ6508000000192000145399"
+PERSON = PERSONAL | {
+    "official_number": {"kind": "cn.ric", "number": NUMBER},
+    "account": {"holder": "王小明", "iban": IBAN},
+}
+SECRETS = ("王小明", "wang@example.com", "13800000000", NUMBER, IBAN)
 
 
 async def registered(lender: Office, personal: Any, **headers: str) -> Any:
@@ -82,11 +86,45 @@ async def test_an_address_is_read_for_a_purpose_and_the_reading_is_noted(lender:
     assert missed["found"] is False
 
 
+async def test_an_account_is_read_by_whoever_pays_and_replaced_by_an_officer_and_both_are_noted(lender: Office) -> None:
+    borrower_id = await lender.borrower()
+    place = f"/v1/parties/{borrower_id}/account"
+    assert rule(await lender.send("accountant", "GET", f"{place}?purpose=pay-out")) == "no-account"
+    wrong = await lender.send("officer", "PUT", place, {"holder": "王小明", "iban": IBAN[:-1] + "8"})
+    assert rule(wrong) == "wrong-iban"
+    assert IBAN[:-1] not in wrong.text
+    body = {"holder": "王小明", "iban": IBAN, "bic": "GIBACZPX"}
+    before = len(await lender.records(PARTIES.name))
+    written = await lender.send("officer", "PUT", place, body, idempotency_key="one")
+    assert written.status_code == 202, written.text
+    assert (await lender.send("officer", "PUT", place, body, idempotency_key="one")).json() == written.json()
+    found = await lender.read(f"{place}?purpose=direct-debit", "service")
+    assert found == body | {"borrower_id": borrower_id, "number": None, "bank_code": None, "clearing": None}
+    for who, method in (("officer", "GET"), ("teller", "GET"), ("applicant", "GET"), ("accountant", "PUT")):
+        if who in lender.tokens:
+            assert rule(
+                await lender.send(who, method, f"{place}?purpose=pay-out", body if method == "PUT" else None)
+            ) == ("forbidden")
+    assert rule(await lender.send("service", "GET", place)) == "invalid-request"
+    noted = (await lender.read(f"/v1/parties/{borrower_id}/readings", "auditor"))["readings"]
+    assert [(line["reader"], line["what"], line["purpose"]) for line in noted] == [
+        ("service", "account", "direct-debit"),
+        ("officer", "account", "replacement"),
+        ("accountant", "account", "pay-out"),
+    ]
+    assert len(await lender.records(PARTIES.name)) == before
+    for secret in (IBAN, IBAN.encode().hex()):
+        assert secret not in await everything_stored(lender)
+
+
 async def test_after_erasure_nobody_reads_and_nothing_begins(lender: Office) -> None:
     borrower_id = await lender.borrower(personal=PERSON)
     await lender.done("supervisor", f"/v1/parties/{borrower_id}/erasure")
     contact = f"/v1/parties/{borrower_id}/contact/email?purpose=reminder"
     assert rule(await lender.send("service", "GET", contact)) == "personal-data-is-erased"
+    account = f"/v1/parties/{borrower_id}/account"
+    assert rule(await lender.send("service", "GET", f"{account}?purpose=pay-out")) == "personal-data-is-erased"
+    assert rule(await lender.send("officer", "PUT", account, PERSON["account"])) == "personal-data-is-erased"
     assert rule(await lender.send("officer", "PUT", f"/v1/parties/{borrower_id}/personal", PERSON)) == (
         "personal-data-is-erased"
     )
