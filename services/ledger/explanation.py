@@ -66,11 +66,11 @@ RULES: dict[type[Envelope], str] = {
     MandateSigned: "A mandate to debit the borrower's account is noted; it takes the place of an earlier one.",
     MandateRevoked: "A mandate is taken back: no run of direct debits uses it any more.",
     MandateResumed: "A mandate that a returned debit had suspended is used again; a person has looked at it.",
-    DebitRunMade: "A file of direct debits is noted with what it asks for; no money has moved, and a payment comes with "
-    "the bank's statement.",
+    DebitRunMade: "A file of direct debits is noted with what it asks for; no money has moved, and a payment comes "
+    "with the bank's statement.",
     DebitRunVoided: "A run that was never sent is taken back: its instalments may stand in another.",
-    DebitRejected: "The bank refused a direct debit before money moved; whether it is tried again follows from the code "
-    "and the policy of the day.",
+    DebitRejected: "The bank refused a direct debit before money moved; whether it is tried again follows from the "
+    "code and the policy of the day.",
     servicing.ChargeLevied: "A charge becomes receivable and income at once, and is asked for with the instalment that "
     "its due date falls into.",
     servicing.ChargeWaived: "What is unpaid of a charge is forgone: receivable and income are taken back; a fee of an "

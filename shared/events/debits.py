@@ -25,7 +25,7 @@ MandateReference = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-
 """The lender's own name for a mandate, in characters that every bank of the schemes takes."""
 DebitReference = Annotated[str, StringConstraints(pattern=r"^dd-[0-9a-f]{32}$")]
 """The end-to-end id of one attempt to collect one instalment."""
-RunId = Annotated[str, StringConstraints(pattern=r"^ddr-[0-9a-f]{30}$")]
+RunId = Annotated[str, StringConstraints(pattern=r"^ddr-[0-9a-f]{16}$")]
 """The id of a run, and of its message to the bank."""
 
 
@@ -52,6 +52,7 @@ class DebitItem(Data):
     attempt: Annotated[int, Field(ge=1, le=99, strict=True)]
     reference: DebitReference
     mandate: MandateReference
+    scheme: Scheme
     sequence: Sequence
     amount: Amount
 

@@ -23,7 +23,7 @@ class Payment(Data):
 
 
 class Reversal(Data):
-    """The payment whose event id this is did not happen (returned, mistaken). `code`: the bank's reason, if it gave one."""
+    """The payment whose event id this is did not happen (returned, mistaken). `code`: the bank's reason, if any."""
 
     payment_id: EventId
     reason: Reason

@@ -48,7 +48,7 @@ def to_fact(line: LineState, fact: CashFact | None, linked: frozenset[str], reas
         detail = "No payment or disbursement of this id stands in the books, or another line is it."
         raise UnknownFact(detail, field="event_id")
     if returns:
-        command, moved = take_back(fact, _id(line, "-", 1), reason)
+        command, moved = take_back(fact, _id(line, "-", 1), reason, line.line.code)
         assign = _assign(line, "returned", (allocation_of(moved, made=True),), reason, after)
         return [*_taken_back(line, reason), command, assign]
     if (fact.amount < 0) != (line.amount < 0):

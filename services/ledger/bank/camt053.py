@@ -1,22 +1,15 @@
 """ISO 20022 camt.053 (BankToCustomerStatement) as statements; versions .02 to .13 alike, since elements are found by
 local name. Source: the message definitions on iso20022.org.
-
-Entities and document types are refused before anything is expanded (defusedxml).
 """
 
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import ParseError, fromstring
-
 from services.ledger.bank.camt_entries import lines_of
-from services.ledger.bank.camt_nodes import all_of, at, day_of, text_at
+from services.ledger.bank.camt_nodes import all_of, at, day_of, root_of, text_at
 from services.ledger.bank.refusals import (
-    HostileXml,
     NotAStatement,
-    NotXml,
     OtherCurrencyThanAccount,
     StatementEmpty,
     SummaryDiffers,
@@ -30,14 +23,7 @@ _OPENING, _CLOSING = ("OPBD", "PRCD"), ("CLBD",)
 
 def read_camt053(content: bytes) -> list[Statement]:
     """The statements of a document, in its order. Raises the refusals of this folder by name."""
-    try:
-        root = fromstring(content, forbid_dtd=True, forbid_entities=True, forbid_external=True)
-    except DefusedXmlException as error:
-        raise HostileXml(
-            f"The file has {type(error).__name__.removesuffix('Forbidden').lower()} declarations."
-        ) from None
-    except (ParseError, ValueError, LookupError) as error:
-        raise NotXml(f"The file can't be read as XML: {error}.") from None
+    root = root_of(content)
     if (body := at(root, "BkToCstmrStmt")) is None:
         raise NotAStatement("The document is no camt.053: it has no BkToCstmrStmt.")
     found = [checked(_statement(node)) for node in all_of(body, "Stmt")]

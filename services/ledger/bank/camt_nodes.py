@@ -1,10 +1,28 @@
-"""Elements of an ISO 20022 message by local name, so that its namespace, which names the version, does not matter."""
+"""Elements of an ISO 20022 message by local name, so that its namespace, which names the version, does not matter.
+
+Entities and document types are refused before anything is expanded (defusedxml).
+"""
 
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from services.ledger.bank.refusals import NotAStatement
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
+
+from services.ledger.bank.refusals import HostileXml, NotAStatement, NotXml
+
+
+def root_of(content: bytes) -> Any:
+    """The document's root. Raises HostileXml, NotXml."""
+    try:
+        return fromstring(content, forbid_dtd=True, forbid_entities=True, forbid_external=True)
+    except DefusedXmlException as error:
+        raise HostileXml(
+            f"The file has {type(error).__name__.removesuffix('Forbidden').lower()} declarations."
+        ) from None
+    except (ParseError, ValueError, LookupError) as error:
+        raise NotXml(f"The file can't be read as XML: {error}.") from None
 
 
 def local(node: Any) -> str:

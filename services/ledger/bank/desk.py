@@ -27,6 +27,7 @@ from services.ledger.bank.taking import commands_of
 from services.ledger.bank.views import line_document, line_documents, statement_document
 from services.ledger.commands.model import AssignLine, Command, ReversePayment, TakeStatement
 from services.ledger.commands.recorder import LedgerCommands
+from services.ledger.debits.reading import debits_named
 from services.ledger.queries.snapshots import snapshot
 from shared.money import minor_units
 
@@ -114,7 +115,8 @@ class BankDesk:
         loans = await reading.loans_named(connection, tokens)
         nameless = {line.amount for line in statement.lines if line.amount > 0 and not loans.keys() & set(line.tokens)}
         claiming = await reading.loans_claiming(connection, nameless) if nameless else ()
-        return Known(facts | made, loans, claiming, await self._linked(connection))
+        debits = await debits_named(connection, tokens)
+        return Known(facts | made, loans, claiming, await self._linked(connection), debits)
 
     async def _linked(self, connection: Any) -> frozenset[str]:
         """The facts that stand for a line of any account."""

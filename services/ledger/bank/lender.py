@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from stdnum.eu import at_02
 
 from services.ledger.bank.csv_profile import Profile, read_profile
 from services.ledger.bank.refusals import UnknownBankAccount, UnknownProfile
@@ -28,9 +29,21 @@ class _Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _creditor_id(text: str) -> str:
+    return str(at_02.validate(text))
+
+
+class Creditor(_Row):
+    """Who collects direct debits on an account: its name, and its creditor identifier (AT-02 of the SEPA rulebooks)."""
+
+    name: Annotated[str, Field(min_length=1, max_length=70)]
+    identifier: Annotated[str, AfterValidator(_creditor_id)]
+    bic: Annotated[str, Field(pattern=r"^[A-Z0-9]{8}([A-Z0-9]{3})?$")] | None = None
+
+
 class BankAccount(_Row):
     """An account of the lender's, whose money is `role` in the books. Its statements begin on `opened_on` with
-    `opening`: what the bank held before anything that both bank and books know."""
+    `opening`: what the bank held before anything that both bank and books know. `creditor`: where it collects."""
 
     id: AccountId
     number: Annotated[str, Field(min_length=1, max_length=34)]
@@ -38,6 +51,7 @@ class BankAccount(_Row):
     role: Literal["cash"] = "cash"
     opened_on: date
     opening: SignedAmount = "0"
+    creditor: Creditor | None = None
 
     @property
     def subject(self) -> str:

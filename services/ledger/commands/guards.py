@@ -7,7 +7,7 @@ exist. The books themselves are the processor's business.
 from datetime import date, timedelta
 from typing import assert_never
 
-from services.ledger.commands import bank, model
+from services.ledger.commands import bank, debits, model
 from services.ledger.commands.checks import Stamp, aggregate_of, minor, positive, require_open, stated, value_date
 from services.ledger.commands.entries import close_period, entry_event, entry_evolved
 from services.ledger.commands.model import Command
@@ -32,6 +32,7 @@ from services.ledger.engine.positions import checked
 from shared.errors import Refusal
 from shared.events import ledger, origination, take_over, valuation
 from shared.events.bank import SUBJECT, UNMATCHED
+from shared.events.debits import DIRECT_DEBITS
 from shared.events.entries import GENERAL_LEDGER
 from shared.events.envelope import BOOK, Envelope
 from shared.money import decimal_text, minor_units
@@ -82,6 +83,8 @@ def decide(
         return entry_event(command, guards, stamp), (None,)
     if isinstance(command, model.BankCommand):
         return bank.decide(command, guards, stamp), (None,)
+    if isinstance(command, model.NoteDebit):
+        return debits.decide(command, guards, stamp), (None,)
     return _of_loan(command, guards, stamp), (None,)
 
 
@@ -136,6 +139,8 @@ def evolve(command: Command, guards: Guards) -> None:
         entry_evolved(command, guards)
     elif isinstance(command, model.BankCommand):
         bank.taken(command, guards)
+    elif isinstance(command, model.NoteDebit):
+        debits.noted(command, guards)
     else:
         _evolve(command, guards)
     if isinstance(command, model.LoanCommand) and not isinstance(command, model.ReceivePayment | model.ValueLoan):
@@ -185,7 +190,7 @@ def aggregates_of(command: Command) -> frozenset[str]:
 
 
 def _require_a_loan(loan_id: str) -> None:
-    if loan_id in (BOOK, GENERAL_LEDGER):
+    if loan_id in (BOOK, GENERAL_LEDGER, DIRECT_DEBITS):
         raise model.ReservedId(f"{loan_id} is no loan; take another id.", field="loan_id")
 
 
@@ -320,7 +325,7 @@ def _receive(command: model.ReceivePayment, guards: Guards, stamp: Stamp) -> Env
 def _reverse(command: model.ReversePayment, guards: Guards, stamp: Stamp) -> Envelope:
     require_open(guards)
     require_payment(command.loan_id, command.payment_id, guards)
-    data = ledger.Reversal(payment_id=command.payment_id, reason=command.reason)
+    data = ledger.Reversal(payment_id=command.payment_id, reason=command.reason, code=command.code)
     return stated(ledger.PaymentReversed, data, command, stamp)
 
 

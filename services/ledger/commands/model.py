@@ -8,6 +8,7 @@ from services.ledger.engine.facts import Happening
 from shared.errors import Refusal
 from shared.events.bank import BankStatement, LineAssignment
 from shared.events.entries import EntryLine
+from shared.events.envelope import Data, Envelope
 from shared.events.origination import Contract, Settlement
 from shared.events.servicing import Reschedule
 from shared.events.take_over import OpeningPositions
@@ -86,12 +87,13 @@ class ReceivePayment:
 
 @dataclass(frozen=True, slots=True)
 class ReversePayment:
-    """Take back the payment whose event id is `payment_id`."""
+    """Take back the payment whose event id is `payment_id`; `code`: the bank's reason."""
 
     loan_id: str
     payment_id: str
     reason: str
     event_id: str
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,18 @@ class AssignLine:
     event_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class NoteDebit:
+    """State a fact of direct debits, an event of type `kind`: of a loan's mandate, or of runs (`loan_id` is then their
+    subject). `after`: the last event of runs when it was planned."""
+
+    kind: type[Envelope]
+    loan_id: str
+    data: Data
+    event_id: str
+    after: str | None = None
+
+
 BookCommand = OpenBook | CloseDate | ClosePeriod | PublishRate | RetryDeadLetter
 EntryCommand = ProposeEntry | ApproveEntry | DeclineEntry
 LoanCommand = (
@@ -247,7 +261,7 @@ LoanCommand = (
     | ReleaseLoan
 )
 BankCommand = TakeStatement | AssignLine
-Command = BookCommand | LoanCommand | EntryCommand | BankCommand
+Command = BookCommand | LoanCommand | EntryCommand | BankCommand | NoteDebit
 
 
 class BookNotOpen(Refusal):

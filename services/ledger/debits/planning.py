@@ -172,6 +172,7 @@ def _item(
         attempt=attempt,
         reference=reference_of(loan_id, due, attempt),
         mandate=mandate.reference,
+        scheme=mandate.scheme,
         sequence=sequence,
         amount=decimal_text(amount, currency),
     )

@@ -1,4 +1,4 @@
-"""What is known of direct debits: folds of the events of runs, and of one loan, so that replaying them gives it again."""
+"""What is known of direct debits: folds of the events of runs, and of one loan, so that a replay gives it again."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -127,10 +127,10 @@ def fold_loan(events: Iterable[tuple[Any, date]]) -> LoanDebits:
             case DebitRejected():
                 said = event.data
                 state.failures.setdefault(said.reference, Failure(said.reference, on, said.code, returned=False))
-            case PaymentReceived() if (event.data.reference or "").startswith(PREFIX):
-                by_payment[event.id] = event.data.reference
-                state.collected[event.data.reference] = event.id
-            case _ if (reference := by_payment.get(taken_back(event) or "")) is not None:
+            case PaymentReceived() if (reference := event.data.reference or "").startswith(PREFIX):
+                by_payment[event.id] = reference
+                state.collected[reference] = event.id
+            case _ if reference := by_payment.get(taken_back(event) or "", ""):
                 if state.collected.get(reference) == taken_back(event):
                     del state.collected[reference]
                     code = getattr(event.data, "code", None)
@@ -142,11 +142,12 @@ def fold_loan(events: Iterable[tuple[Any, date]]) -> LoanDebits:
 
 def suspended_by(debits: LoanDebits, items: dict[str, tuple[Run, DebitItem]]) -> Failure | None:
     """The failure that suspends the loan's mandate until somebody signs or resumes one, if any."""
-    mandate = debits.mandate
+    if (mandate := debits.mandate) is None:
+        return None
     for failure in debits.failures.values():
-        of = items.get(failure.reference)
-        if failure.renewed is None and of is not None and mandate is not None and of[1].mandate == mandate.reference:
-            if failure.code in debit_row(failure.on).suspended:
+        if failure.renewed is None and failure.code in debit_row(failure.on).suspended:
+            of = items.get(failure.reference)
+            if of is not None and of[1].mandate == mandate.reference:
                 return failure
     return None
 
@@ -154,6 +155,16 @@ def suspended_by(debits: LoanDebits, items: dict[str, tuple[Run, DebitItem]]) ->
 def reference_of(loan_id: str, due: date, attempt: int) -> str:
     """The end-to-end id of an attempt: the same whenever the run is made again."""
     return PREFIX + derived_event_id(f"debit:{due}:{attempt}", 0, loan_id, attempt).replace("-", "")
+
+
+def run_id_of(event_id: str) -> str:
+    """The id of the run that an event makes."""
+    return "ddr-" + derived_event_id(event_id, 0, "-", 0).replace("-", "")[:16]
+
+
+def group_of(run_id: str, item: DebitItem) -> str:
+    """The payment information of the file in which the item stands: one for each scheme and sequence."""
+    return f"{run_id}-{item.scheme}-{item.sequence}"
 
 
 def mandate_event_id(loan_id: str, what: str) -> str:

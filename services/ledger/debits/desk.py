@@ -1,0 +1,257 @@
+"""Where mandates are kept and runs are made, voided and answered: reads the books, asks the pure rules, records what
+they give. A run's file is made by whoever may read borrowers' accounts, which this service may not."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from typing import Any
+
+from services.ledger import queries
+from services.ledger.bank.lender import BankAccount, Lender
+from services.ledger.commands.model import BookNotOpen, LoanNotContracted, NoteDebit
+from services.ledger.commands.recorder import LedgerCommands, Recorded
+from services.ledger.debits import reading
+from services.ledger.debits.pain002 import read_pain002
+from services.ledger.debits.pain008 import total_of
+from services.ledger.debits.planning import Asking, Skipped, plan
+from services.ledger.debits.policy import debit_row
+from services.ledger.debits.refusals import (
+    AccountCollectsNothing,
+    CollectedAlready,
+    MandateExists,
+    MandateNotSuspended,
+    NoBusinessDay,
+    NothingToCollect,
+    RunIsVoid,
+    RunsOnTheirWay,
+    RunWasSent,
+    TooManyItems,
+    UnknownDebit,
+    UnknownMandate,
+    UnknownRun,
+)
+from services.ledger.debits.state import LoanDebits, Run, Runs, group_of, mandate_event_id, suspended_by
+from services.ledger.debits.views import mandate_document, run_document
+from shared.commands import Once
+from shared.events import debits as events
+from shared.events.debits import DIRECT_DEBITS, ITEMS_MAX, DebitItem, Mandate
+from shared.events.envelope import derived_event_id
+from shared.money import decimal_text
+
+Books = Callable[[], AbstractAsyncContextManager[Any]]
+"""Opens a connection on the books."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a run of a day would hold, planned on the books as they were after event `after` of runs."""
+
+    account: BankAccount
+    on: date
+    items: list[DebitItem]
+    skipped: list[Skipped]
+    loans: Mapping[str, Asking]
+    mandates: Mapping[str, Mandate]
+    after: str | None
+
+
+class DebitDesk:
+    """Records facts of direct debits, each in one transaction of the API's database."""
+
+    def __init__(self, commands: LedgerCommands, books: Books, lender: Lender) -> None:
+        self.commands, self.books, self.lender = commands, books, lender
+
+    # Mandates ---------------------------------------------------------------------------------------------------
+
+    async def mandates(self, loan_id: str | None = None) -> list[dict[str, Any]]:
+        """The mandates of a loan, or of all, by loan and in order of signing."""
+        async with self._reading() as connection:
+            runs = await reading.runs_in(connection)
+            loans = [loan_id] if loan_id is not None else await reading.loans_with_mandate(connection)
+            known = await reading.debits_of(connection, loans)
+        items = runs.by_reference()
+        return [
+            mandate_document(one, mandate, known[one], items)
+            for one in sorted(known)
+            for mandate in known[one].mandates.values()
+        ]
+
+    async def sign(self, loan_id: str, mandate: Mandate, *, once: Once | None = None) -> Recorded:
+        """Note a signed mandate; the same again changes nothing. Raises LoanNotContracted, MandateExists."""
+        async with self._reading() as connection:
+            if not await queries.has_contract(connection, loan_id):
+                raise LoanNotContracted(f"The books hold no contract of loan {loan_id}.", field="loan_id")
+            known = await self._known(connection, loan_id)
+        before = known.mandates.get(mandate.reference)
+        if mandate.reference in known.revoked or (before is not None and before != mandate):
+            detail = f"Loan {loan_id} had a mandate {mandate.reference} before: take another reference."
+            raise MandateExists(detail, field="reference")
+        said = f"{mandate.reference}:{mandate.signed_on}:{mandate.scheme}"
+        command = NoteDebit(events.MandateSigned, loan_id, mandate, mandate_event_id(loan_id, said))
+        return await self.commands.record(command, once=once)
+
+    async def revoke(self, loan_id: str, word: events.MandateWord, *, once: Once | None = None) -> Recorded:
+        """Take a mandate back. Raises UnknownMandate."""
+        async with self._reading() as connection:
+            known = await self._known(connection, loan_id)
+        if word.reference not in known.mandates:
+            raise UnknownMandate(f"Loan {loan_id} has no mandate {word.reference}.", field="reference")
+        event_id = mandate_event_id(loan_id, f"{word.reference}:revoked")
+        return await self.commands.record(NoteDebit(events.MandateRevoked, loan_id, word, event_id), once=once)
+
+    async def resume(self, loan_id: str, word: events.MandateWord, *, once: Once | None = None) -> Recorded:
+        """Use a suspended mandate again. Raises UnknownMandate, MandateNotSuspended."""
+        async with self._reading() as connection:
+            known, runs = await self._known(connection, loan_id), await reading.runs_in(connection)
+        mandate = known.mandate
+        if mandate is None or mandate.reference != word.reference or mandate.reference in known.revoked:
+            raise UnknownMandate(f"Loan {loan_id} has no mandate {word.reference} that stands.", field="reference")
+        if (failure := suspended_by(known, runs.by_reference())) is None:
+            raise MandateNotSuspended(f"Nothing suspends mandate {word.reference}.", field="reference")
+        event_id = mandate_event_id(loan_id, f"{word.reference}:resumed:{failure.reference}")
+        return await self.commands.record(NoteDebit(events.MandateResumed, loan_id, word, event_id), once=once)
+
+    async def _known(self, connection: Any, loan_id: str) -> LoanDebits:
+        return (await reading.debits_of(connection, [loan_id])).get(loan_id, LoanDebits())
+
+    # Runs -------------------------------------------------------------------------------------------------------
+
+    async def plan(self, account: str, on: date, hindered: Mapping[str, str]) -> Planned:
+        """What a run of the account would ask for on a day. `hindered`: loans not to debit, with the reason.
+
+        Raises UnknownBankAccount, AccountCollectsNothing, NoBusinessDay, NothingToCollect, RunsOnTheirWay.
+        """
+        known, row = self.lender.account(account), debit_row(on)
+        if known.creditor is None:
+            raise AccountCollectsNothing(f"{known.id} has no creditor in accounts.yaml.", field="account")
+        if (day := row.business_day(on)) != on:
+            raise NoBusinessDay(f"{on} is none of {row.calendar}: collect on {day}.", field="due")
+        if await self.commands.open_date() is None:
+            raise BookNotOpen("Open the book on its first business date.")
+        async with self._reading() as connection:
+            runs = await self._runs(connection)
+            tried = {item.loan_id for _, item in runs.live()}
+            loans = await reading.loans_asking(connection, on, known.currency, tried, hindered)
+            facts = await reading.debits_of(connection, {one.loan_id for one in loans} | tried)
+        items, skipped = plan(loans, facts, runs, on, known.currency)
+        if not items:
+            detail = f"Nothing is collected on {on}; {len(skipped)} instalments are asked for and left out."
+            raise NothingToCollect(detail, field="due")
+        if len(items) > ITEMS_MAX:
+            raise TooManyItems(f"{len(items)} instalments; a run holds {ITEMS_MAX}.", field="due")
+        mandates = {item.loan_id: facts[item.loan_id].mandates[item.mandate] for item in items}
+        asking = {one.loan_id: one for one in loans}
+        return Planned(known, on, items, skipped, asking, mandates, runs.last_event)
+
+    async def make(
+        self, planned: Planned, run_id: str, event_id: str, items: Sequence[DebitItem], content: bytes
+    ) -> Recorded:
+        """Record that the file `content` was made of these of the planned items. Raises ChangedMeanwhile where another
+        run was recorded since it was planned."""
+        currency = planned.account.currency
+        data = events.DebitRun(
+            run_id=run_id,
+            account=planned.account.id,
+            on=planned.on,
+            currency=currency,
+            total=decimal_text(total_of(items, currency), currency),
+            digest=sha256(content).hexdigest(),
+            policy=debit_row(planned.on).version,
+            items=tuple(items),
+        )
+        return await self.commands.record(NoteDebit(events.DebitRunMade, DIRECT_DEBITS, data, event_id, planned.after))
+
+    async def runs(self) -> list[dict[str, Any]]:
+        """All runs in order, with what became of their items."""
+        async with self._reading() as connection:
+            runs = await reading.runs_in(connection)
+            known = await reading.debits_of(connection, _loans(runs.runs.values()))
+        return [run_document(run, runs, known) for run in runs.runs.values()]
+
+    async def run(self, run_id: str) -> dict[str, Any]:
+        """One run with its items. Raises UnknownRun."""
+        async with self._reading() as connection:
+            runs = await reading.runs_in(connection)
+            run = _named(runs, run_id)
+            known = await reading.debits_of(connection, _loans([run]))
+        return run_document(run, runs, known, whole=True)
+
+    async def void(self, run_id: str, reason: str, *, once: Once | None = None) -> Recorded:
+        """Take back a run that was never sent. Raises UnknownRun, RunWasSent; once voided it stays so."""
+        async with self._reading() as connection:
+            runs = await self._runs(connection)
+            run = _named(runs, run_id)
+            known = await reading.debits_of(connection, _loans([run]))
+        event_id = derived_event_id(f"void:{run_id}", 0, DIRECT_DEBITS, 0)
+        if run.voided is not None:
+            return Recorded(event_id, repeated=True)
+        for item in run.data.items:
+            of = known.get(item.loan_id, LoanDebits())
+            if item.reference in of.collected or item.reference in of.failures:
+                raise RunWasSent(f"The bank has answered to {item.reference} of run {run_id}.", field="run_id")
+        data = events.RunVoid(run_id=run_id, reason=reason)
+        command = NoteDebit(events.DebitRunVoided, DIRECT_DEBITS, data, event_id, runs.last_event)
+        return await self.commands.record(command, once=once)
+
+    # What the bank answers --------------------------------------------------------------------------------------
+
+    async def report(self, content: bytes, correlation_id: str | None = None) -> dict[str, Any]:
+        """Take in a pain.002 status report: the items that it rejects are noted, all or none; what was noted before
+        changes nothing. Raises UnknownRun, UnknownDebit, RunIsVoid, CollectedAlready."""
+        rejected = read_pain002(content)
+        async with self._reading() as connection:
+            runs = await reading.runs_in(connection)
+            named = {one.run_id: _named(runs, one.run_id) for one in rejected}
+            known = await reading.debits_of(connection, _loans(named.values()))
+        commands: dict[str, NoteDebit] = {}
+        for one in rejected:
+            run = named[one.run_id]
+            if run.voided is not None:
+                raise RunIsVoid(f"Run {one.run_id} was voided ({run.voided}), and the bank has it.", field="run_id")
+            items = [
+                item
+                for item in run.data.items
+                if one.reference in (None, item.reference) and one.group in (None, group_of(one.run_id, item))
+            ]
+            if not items:
+                raise UnknownDebit(f"Run {one.run_id} has no item {one.reference or one.group}.", field="reference")
+            for item in items:
+                if item.reference in known.get(item.loan_id, LoanDebits()).collected:
+                    raise CollectedAlready(f"{item.reference} was collected.", field="reference")
+                commands.setdefault(item.reference, _rejection(one.run_id, item, one.code))
+        before = [name for name, one in commands.items() if name in known.get(one.loan_id, LoanDebits()).failures]
+        new = [command for name, command in commands.items() if name not in before]
+        recorded = await self.commands.record_many(new, correlation_id=correlation_id)
+        fresh = [one.event_id for one in recorded if not one.repeated]
+        return {"rejected": len(commands), "repeated": len(commands) - len(fresh), "events": fresh}
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[Any]:
+        async with self.books() as connection, queries.snapshot(connection):
+            yield connection
+
+    async def _runs(self, connection: Any) -> Runs:
+        """The runs as the books have them, which is as commands have them. Raises RunsOnTheirWay."""
+        runs = await reading.runs_in(connection)
+        if (last := await self.commands.last_event(DIRECT_DEBITS)) != runs.last_event:
+            raise RunsOnTheirWay(f"Event {last} of direct debits is recorded and not in the books yet.")
+        return runs
+
+
+def _named(runs: Runs, run_id: str) -> Run:
+    if (run := runs.runs.get(run_id)) is None:
+        raise UnknownRun(f"There is no run {run_id[:40]}.", field="run_id")
+    return run
+
+
+def _loans(runs: Any) -> set[str]:
+    return {item.loan_id for run in runs for item in run.data.items}
+
+
+def _rejection(run_id: str, item: DebitItem, code: str) -> NoteDebit:
+    """One rejection an item, whichever report says so first."""
+    data = events.Rejection(run_id=run_id, reference=item.reference, code=code)
+    event_id = derived_event_id(f"rejected:{run_id}:{item.reference}", 0, item.loan_id, 0)
+    return NoteDebit(events.DebitRejected, item.loan_id, data, event_id)
