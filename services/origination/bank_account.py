@@ -40,7 +40,7 @@ class AccountIncomplete(Refusal):
 class BankAccount(Rule):
     """An account of the borrower. What is wrong with it is refused when it is written, see `checked`."""
 
-    holder: Annotated[str, StringConstraints(min_length=1, max_length=140, strip_whitespace=True)]
+    holder: Annotated[str, StringConstraints(pattern=r"^[^\p{Cc}\p{Cn}]{1,140}$", strip_whitespace=True)]
     iban: Annotated[str, StringConstraints(min_length=5, max_length=50)] | None = None
     number: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/ -]{1,34}$")] | None = None
     bank_code: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,35}$")] | None = None

@@ -10,7 +10,7 @@ from shared.events.terms import AnnualRate, RateIndex, SignedRate
 
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Offset = Annotated[int, Field(ge=0, strict=True)]
-ReasonCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{4}$")]
+ReasonCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,4}$")]
 """Why a bank refused or gave back money: a code of ISO 20022's external sets (payment return, status reason)."""
 
 

@@ -23,8 +23,7 @@ _OPENING, _CLOSING = ("OPBD", "PRCD"), ("CLBD",)
 
 def read_camt053(content: bytes) -> list[Statement]:
     """The statements of a document, in its order. Raises the refusals of this folder by name."""
-    root = root_of(content)
-    if (body := at(root, "BkToCstmrStmt")) is None:
+    if (body := at(root_of(content), "BkToCstmrStmt")) is None:
         raise NotAStatement("The document is no camt.053: it has no BkToCstmrStmt.")
     found = [checked(_statement(node)) for node in all_of(body, "Stmt")]
     if not found:

@@ -12,7 +12,7 @@ BOOKED = "BOOK"
 RETURNS = ("RRTN", "RPCR", "PRDD", "UPDD", "RDDT", "ARET")
 """Bank transaction sub-families (BkTxCd) of payments and direct debits that are returned, reimbursed or reversed."""
 
-_CODE = re.compile(r"[A-Z0-9]{4}")
+_CODE = re.compile(r"[A-Z0-9]{1,4}")
 
 Fields = dict[str, Any]
 

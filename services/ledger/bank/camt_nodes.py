@@ -1,7 +1,4 @@
-"""Elements of an ISO 20022 message by local name, so that its namespace, which names the version, does not matter.
-
-Entities and document types are refused before anything is expanded (defusedxml).
-"""
+"""Elements of an ISO 20022 message by local name, so that its namespace, which names the version, does not matter."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -14,7 +11,8 @@ from services.ledger.bank.refusals import HostileXml, NotAStatement, NotXml
 
 
 def root_of(content: bytes) -> Any:
-    """The document's root. Raises HostileXml, NotXml."""
+    """The root of a document. Entities and document types are refused before anything is expanded (defusedxml). Raises
+    HostileXml, NotXml."""
     try:
         return fromstring(content, forbid_dtd=True, forbid_entities=True, forbid_external=True)
     except DefusedXmlException as error:

@@ -12,9 +12,11 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from stdnum import iban
 from stdnum.eu import at_02
 
 from services.ledger.bank.csv_profile import Profile, read_profile
+from services.ledger.bank.pain_parts import Party
 from services.ledger.bank.refusals import UnknownBankAccount, UnknownProfile
 from shared.errors import MissingPrecondition
 from shared.events.bank import SUBJECT, AccountId
@@ -33,17 +35,9 @@ def _creditor_id(text: str) -> str:
     return str(at_02.validate(text))
 
 
-class Creditor(_Row):
-    """Who collects direct debits on an account: its name, and its creditor identifier (AT-02 of the SEPA rulebooks)."""
-
-    name: Annotated[str, Field(min_length=1, max_length=70)]
-    identifier: Annotated[str, AfterValidator(_creditor_id)]
-    bic: Annotated[str, Field(pattern=r"^[A-Z0-9]{8}([A-Z0-9]{3})?$")] | None = None
-
-
 class BankAccount(_Row):
     """An account of the lender's, whose money is `role` in the books. Its statements begin on `opened_on` with
-    `opening`: what the bank held before anything that both bank and books know. `creditor`: where it collects."""
+    `opening`: what the bank held before anything that both bank and books know."""
 
     id: AccountId
     number: Annotated[str, Field(min_length=1, max_length=34)]
@@ -51,12 +45,34 @@ class BankAccount(_Row):
     role: Literal["cash"] = "cash"
     opened_on: date
     opening: SignedAmount = "0"
-    creditor: Creditor | None = None
+    holder: Annotated[str, Field(pattern=r"^[^\p{Cc}\p{Cn}]{1,140}$")] | None = None
+    """The lender's name as the bank has it. What is sent to the bank needs it, and the bank's code where `number` is no
+    IBAN: `bic`, or `bank_code` with the `clearing` system that gave it."""
+    bic: Annotated[str, Field(pattern=r"^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?$")] | None = None
+    bank_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,35}$")] | None = None
+    clearing: Annotated[str, Field(pattern=r"^[A-Z]{2}[A-Z0-9]{1,3}$")] | None = None
+    creditor_id: Annotated[str, AfterValidator(_creditor_id)] | None = None
+    """The creditor identifier of SEPA (AT-02) by which direct debits are collected on the account."""
 
     @property
     def subject(self) -> str:
         """The subject of its events."""
         return f"{SUBJECT}{self.id}"
+
+    def party(self) -> Party:
+        """The lender as a party of payments. Raises MissingPrecondition."""
+        is_iban = iban.is_valid(self.number)
+        if self.holder is None or not (is_iban or self.bic or self.bank_code):
+            lacks = "the holder's name" if self.holder is None else "bic, or bank_code and clearing"
+            raise MissingPrecondition(f"accounts.yaml lacks {lacks} of {self.id}: nothing can be sent to its bank.")
+        return Party(
+            name=self.holder,
+            iban=self.number if is_iban else None,
+            number=None if is_iban else self.number,
+            bank_code=self.bank_code,
+            clearing=self.clearing,
+            bic=self.bic,
+        )
 
     @property
     def opening_minor(self) -> int:

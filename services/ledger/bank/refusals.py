@@ -16,7 +16,7 @@ class NotXml(Refusal):
 
 
 class HostileXml(Refusal):
-    """The XML has a document type or entities; a statement needs neither, and attacks do."""
+    """The XML has a document type or entities; no message of a bank needs either, and attacks do."""
 
 
 class NotAStatement(Refusal):
@@ -115,3 +115,23 @@ class ReturnStands(Refusal):
 
 class MoneyWentOut(Refusal):
     """Money that went out is no payment for a loan: name the disbursement, or the payment that it returns."""
+
+
+class NotAStatusReport(Refusal):
+    """The file lacks what every payment status report has, or has it in a form that is none."""
+
+
+class UnknownPaymentFile(Refusal):
+    """The report is about a file, or a payment in it, that was not made here."""
+
+
+class UnknownReference(Refusal):
+    """The report is about a transaction that is not in the file."""
+
+
+class SumDiffers(Refusal):
+    """The report counts or sums the file's transactions otherwise than the file does."""
+
+
+class AmountDiffers(Refusal):
+    """The report states another amount or currency for a transaction than the file does."""

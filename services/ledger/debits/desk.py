@@ -10,11 +10,11 @@ from typing import Any
 
 from services.ledger import queries
 from services.ledger.bank.lender import BankAccount, Lender
+from services.ledger.bank.pain002 import REJECTED, StatusReport, read_pain002, statuses
 from services.ledger.commands.model import BookNotOpen, LoanNotContracted, NoteDebit
 from services.ledger.commands.recorder import LedgerCommands, Recorded
 from services.ledger.debits import reading
-from services.ledger.debits.pain002 import read_pain002
-from services.ledger.debits.pain008 import total_of
+from services.ledger.debits.pain008 import amounts_of
 from services.ledger.debits.planning import Asking, Skipped, plan
 from services.ledger.debits.policy import debit_row
 from services.ledger.debits.refusals import (
@@ -28,7 +28,6 @@ from services.ledger.debits.refusals import (
     RunsOnTheirWay,
     RunWasSent,
     TooManyItems,
-    UnknownDebit,
     UnknownMandate,
     UnknownRun,
 )
@@ -38,8 +37,10 @@ from shared.commands import Once
 from shared.events import debits as events
 from shared.events.debits import DIRECT_DEBITS, ITEMS_MAX, DebitItem, Mandate
 from shared.events.envelope import derived_event_id
-from shared.money import decimal_text
+from shared.money import decimal_text, minor_units
 
+NO_CODE = "NARR"
+"""The reason where the bank gives none, or one in words, which are not read (ISO 20022: narrative)."""
 Books = Callable[[], AbstractAsyncContextManager[Any]]
 """Opens a connection on the books."""
 
@@ -124,8 +125,8 @@ class DebitDesk:
         Raises UnknownBankAccount, AccountCollectsNothing, NoBusinessDay, NothingToCollect, RunsOnTheirWay.
         """
         known, row = self.lender.account(account), debit_row(on)
-        if known.creditor is None:
-            raise AccountCollectsNothing(f"{known.id} has no creditor in accounts.yaml.", field="account")
+        if known.creditor_id is None or known.party().iban is None:
+            raise AccountCollectsNothing(f"{known.id} lacks creditor_id, or an IBAN.", field="account")
         if (day := row.business_day(on)) != on:
             raise NoBusinessDay(f"{on} is none of {row.calendar}: collect on {day}.", field="due")
         if await self.commands.open_date() is None:
@@ -156,7 +157,7 @@ class DebitDesk:
             account=planned.account.id,
             on=planned.on,
             currency=currency,
-            total=decimal_text(total_of(items, currency), currency),
+            total=decimal_text(sum(amounts_of(items, currency)), currency),
             digest=sha256(content).hexdigest(),
             policy=debit_row(planned.on).version,
             items=tuple(items),
@@ -199,33 +200,19 @@ class DebitDesk:
 
     async def report(self, content: bytes, correlation_id: str | None = None) -> dict[str, Any]:
         """Take in a pain.002 status report: the items that it rejects are noted, all or none; what was noted before
-        changes nothing. Raises UnknownRun, UnknownDebit, RunIsVoid, CollectedAlready."""
-        rejected = read_pain002(content)
+        changes nothing. Other statuses say nothing of money. Raises the refusals of reading it, UnknownRun, RunIsVoid,
+        CollectedAlready."""
+        report = read_pain002(content)
         async with self._reading() as connection:
             runs = await reading.runs_in(connection)
-            named = {one.run_id: _named(runs, one.run_id) for one in rejected}
-            known = await reading.debits_of(connection, _loans(named.values()))
-        commands: dict[str, NoteDebit] = {}
-        for one in rejected:
-            run = named[one.run_id]
-            if run.voided is not None:
-                raise RunIsVoid(f"Run {one.run_id} was voided ({run.voided}), and the bank has it.", field="run_id")
-            items = [
-                item
-                for item in run.data.items
-                if one.reference in (None, item.reference) and one.group in (None, group_of(one.run_id, item))
-            ]
-            if not items:
-                raise UnknownDebit(f"Run {one.run_id} has no item {one.reference or one.group}.", field="reference")
-            for item in items:
-                if item.reference in known.get(item.loan_id, LoanDebits()).collected:
-                    raise CollectedAlready(f"{item.reference} was collected.", field="reference")
-                commands.setdefault(item.reference, _rejection(one.run_id, item, one.code))
-        before = [name for name, one in commands.items() if name in known.get(one.loan_id, LoanDebits()).failures]
-        new = [command for name, command in commands.items() if name not in before]
-        recorded = await self.commands.record_many(new, correlation_id=correlation_id)
-        fresh = [one.event_id for one in recorded if not one.repeated]
-        return {"rejected": len(commands), "repeated": len(commands) - len(fresh), "events": fresh}
+            run = _named(runs, report.message_id)
+            known = await reading.debits_of(connection, _loans([run]))
+        if run.voided is not None:
+            raise RunIsVoid(f"Run {run.data.run_id} was voided ({run.voided}), and the bank has it.", field="run_id")
+        commands = rejections(report, run, known)
+        recorded = await self.commands.record_many(commands, correlation_id=correlation_id)
+        new = [one.event_id for one in recorded if not one.repeated]
+        return {"run_id": run.data.run_id, "rejected": len(new), "events": new}
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[Any]:
@@ -250,8 +237,23 @@ def _loans(runs: Any) -> set[str]:
     return {item.loan_id for run in runs for item in run.data.items}
 
 
-def _rejection(run_id: str, item: DebitItem, code: str) -> NoteDebit:
-    """One rejection an item, whichever report says so first."""
-    data = events.Rejection(run_id=run_id, reference=item.reference, code=code)
-    event_id = derived_event_id(f"rejected:{run_id}:{item.reference}", 0, item.loan_id, 0)
-    return NoteDebit(events.DebitRejected, item.loan_id, data, event_id)
+def rejections(report: StatusReport, run: Run, known: Mapping[str, LoanDebits]) -> list[NoteDebit]:
+    """What a report rejects of a run and no earlier one did; one event an item, whichever report says so first."""
+    currency = run.data.currency
+    groups: dict[str, dict[str, int]] = {}
+    for item in run.data.items:
+        amounts = groups.setdefault(group_of(run.data.run_id, item), {})
+        amounts[item.reference] = minor_units(item.amount, currency)
+    said = statuses(report, groups, currency)
+    commands = []
+    for item in run.data.items:
+        of = known.get(item.loan_id, LoanDebits())
+        if (one := said.get(item.reference)) is None or one.status != REJECTED or item.reference in of.failures:
+            continue
+        if item.reference in of.collected:
+            raise CollectedAlready(f"{item.reference} was collected.", field="reference")
+        code = one.reason or NO_CODE
+        data = events.Rejection(run_id=run.data.run_id, reference=item.reference, code=code)
+        event_id = derived_event_id(f"rejected:{run.data.run_id}:{item.reference}", 0, item.loan_id, 0)
+        commands.append(NoteDebit(events.DebitRejected, item.loan_id, data, event_id))
+    return commands

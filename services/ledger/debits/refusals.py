@@ -24,7 +24,7 @@ class TooManyItems(Refusal):
 
 
 class AccountCollectsNothing(Refusal):
-    """The account has no creditor in accounts.yaml: name and identifier, with which the bank knows who collects."""
+    """The account has no creditor_id in accounts.yaml, by which banks know who collects, or no IBAN."""
 
     status = 409
 
@@ -69,16 +69,6 @@ class RunsOnTheirWay(Refusal):
     """What was recorded of direct debits before is not in the books yet; ask again in a moment."""
 
     status = 409
-
-
-class NotAStatusReport(Refusal):
-    """The file is no pain.002 status report that can be used."""
-
-
-class UnknownDebit(Refusal):
-    """No run has an item of this reference."""
-
-    status = 404
 
 
 class CollectedAlready(Refusal):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.origination.bank_account import AccountIncomplete, BankAccount, WrongBankCode, WrongBic, WrongIban
 from shared.errors import Refusal
@@ -15,6 +16,12 @@ def test_an_account_is_kept_without_what_only_makes_it_readable() -> None:
     czech = BankAccount(**HOLDER, iban="CZ65 0800 0000 1920 0014 5399", bic="gibaczpx").checked()
     assert (czech.iban, czech.bic) == ("CZ6508000000192000145399", "GIBACZPX")
     assert BankAccount(**DOMESTIC).checked().number == "6222020000000000001"
+
+
+@pytest.mark.parametrize("holder", ["a\x00b", "a\nb", "a\ufffeb", "", "x" * 141])
+def test_a_holder_is_a_name_that_an_xml_file_can_hold(holder: str) -> None:
+    with pytest.raises(ValidationError):
+        BankAccount(holder=holder, iban="CZ6508000000192000145399")
 
 
 @pytest.mark.parametrize(

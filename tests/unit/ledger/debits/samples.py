@@ -1,14 +1,16 @@
 """A house that collects by direct debit: the books in memory, runs and status reports as the desk plans them."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from hashlib import sha256
 from typing import Any
 
 from services.ledger.bank.facts import Debit, Known
-from services.ledger.bank.lender import BankAccount, Creditor
+from services.ledger.bank.pain002 import read_pain002
+from services.ledger.bank.pain_parts import Party
 from services.ledger.commands.model import NoteDebit
-from services.ledger.debits.pain008 import Debtor, pain008, total_of
+from services.ledger.debits.desk import rejections
+from services.ledger.debits.pain008 import amounts_of, direct_debits
 from services.ledger.debits.planning import Asking, Skipped, plan
 from services.ledger.debits.policy import debit_row
 from services.ledger.debits.reading import claims_by
@@ -20,9 +22,8 @@ from shared.events.envelope import Envelope
 from shared.money import decimal_text, minor_units
 from tests.unit.ledger.bank.samples import House
 
-CREDITOR = Creditor(name="Example Lender", identifier="DE98ZZZ09999999999")
-CREATED = datetime(2024, 2, 28, 9, tzinfo=UTC)
-DEBTOR = Debtor("Ludmila Vesela", "CZ6508000000192000145399")
+MADE_AT = "2024-02-28T09:00:00Z"
+DEBTOR = Party("Ludmila Vesela", "CZ6508000000192000145399")
 
 
 class DebitHouse(House):
@@ -31,10 +32,6 @@ class DebitHouse(House):
     def __init__(self) -> None:
         self.log_of: list[tuple[Any, date]] = []
         super().__init__()
-
-    @property
-    def creditor(self) -> BankAccount:
-        return self.account.model_copy(update={"creditor": CREDITOR})
 
     def fold(self, event: Envelope) -> None:
         super().fold(event)
@@ -88,7 +85,7 @@ class DebitHouse(House):
             account="main-eur",
             on=date.fromisoformat(on),
             currency="EUR",
-            total=decimal_text(total_of(items, "EUR"), "EUR"),
+            total=decimal_text(sum(amounts_of(items, "EUR")), "EUR"),
             digest=sha256(self.file(run_id_of(event_id), on, items)).hexdigest(),
             policy=debit_row(date.fromisoformat(on)).version,
             items=tuple(items),
@@ -100,7 +97,22 @@ class DebitHouse(House):
         known = self.debits()
         mandates = {item.loan_id: known[item.loan_id].mandates[item.mandate] for item in items}
         debtors = {item.loan_id: DEBTOR for item in items}
-        return pain008(run_id, self.creditor, date.fromisoformat(on), items, mandates, debtors, CREATED)
+        return direct_debits(
+            run_id,
+            items,
+            mandates,
+            debtors,
+            by=self.account.party(),
+            creditor_id=self.account.creditor_id or "",
+            currency="EUR",
+            on=date.fromisoformat(on),
+            made_at=MADE_AT,
+        )
+
+    def report(self, content: bytes) -> list[Envelope]:
+        """Take in a status report, as the desk does."""
+        report = read_pain002(content)
+        return self.record(*rejections(report, self.runs().runs[report.message_id], self.debits()))
 
     def void(self, run_id: str) -> None:
         data = events.RunVoid(run_id=run_id, reason="not sent")

@@ -7,9 +7,8 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from services.ledger.commands.model import ChangedMeanwhile
-from services.ledger.debits.pain002 import Rejected, read_pain002
 from services.ledger.debits.policy import debit_row
-from services.ledger.debits.refusals import CollectionDateOver, NotAStatusReport
+from services.ledger.debits.refusals import CollectedAlready, CollectionDateOver
 from services.ledger.debits.state import suspended_by
 from services.ledger.debits.views import mandate_document, run_document
 from shared.events import debits as events
@@ -179,23 +178,39 @@ def test_the_file_says_what_the_run_says(house: DebitHouse) -> None:
     assert "Ludmila" not in run.data.model_dump_json()
 
 
-def test_a_status_report_rejects_an_item_a_group_or_all() -> None:
-    whole = "<OrgnlGrpInfAndSts><OrgnlMsgId>ddr-1</OrgnlMsgId>{}</OrgnlGrpInfAndSts>{}"
-    reason = "<StsRsnInf><Rsn><Cd>AM04</Cd></Rsn></StsRsnInf>"
+def pain002(run_id: str, group: str = "", rest: str = "") -> bytes:
+    return (
+        f"<Document><CstmrPmtStsRpt><GrpHdr><MsgId>R-1</MsgId></GrpHdr><OrgnlGrpInfAndSts><OrgnlMsgId>{run_id}</OrgnlMsgId>"
+        f"<OrgnlMsgNmId>pain.008.001.08</OrgnlMsgNmId>{group}</OrgnlGrpInfAndSts>{rest}</CstmrPmtStsRpt></Document>"
+    ).encode()
 
-    def report(group: str, rest: str = "") -> list[Rejected]:
-        return read_pain002(
-            f"<Document><CstmrPmtStsRpt>{whole.format(group, rest)}</CstmrPmtStsRpt></Document>".encode()
-        )
 
-    one = f"<TxInfAndSts><OrgnlEndToEndId>dd-1</OrgnlEndToEndId><TxSts>RJCT</TxSts>{reason}</TxInfAndSts>"
-    other = "<TxInfAndSts><OrgnlEndToEndId>dd-2</OrgnlEndToEndId><TxSts>ACCP</TxSts></TxInfAndSts>"
-    named = f"<OrgnlPmtInfAndSts><OrgnlPmtInfId>ddr-1-x</OrgnlPmtInfId>{one}{other}</OrgnlPmtInfAndSts>"
-    assert report("<GrpSts>PART</GrpSts>", named) == [Rejected("ddr-1", "AM04", "ddr-1-x", "dd-1")]
-    assert report(f"<GrpSts>RJCT</GrpSts>{reason}") == [Rejected("ddr-1", "AM04")]
-    assert report("<GrpSts>ACCP</GrpSts>") == []
-    with pytest.raises(NotAStatusReport):
-        read_pain002(camt(entry("1.00"), closing="5001.00"))
+def test_a_status_report_rejects_an_item_or_all_and_each_once(house: DebitHouse) -> None:
+    house.sign("loan-2", "M-2")
+    items = house.make("2024-02-29")
+    (run_id,) = house.runs().runs
+    reason = "<StsRsnInf><Rsn><Cd>AC04</Cd></Rsn></StsRsnInf>"
+    one = (
+        f"<TxInfAndSts><OrgnlEndToEndId>{items[0].reference}</OrgnlEndToEndId><TxSts>RJCT</TxSts>{reason}</TxInfAndSts>"
+    )
+    rest = f"<OrgnlPmtInfAndSts><OrgnlPmtInfId>{run_id}-CORE-FRST</OrgnlPmtInfId>{one}</OrgnlPmtInfAndSts>"
+    assert house.report(pain002(run_id, "<GrpSts>ACCP</GrpSts>")) == []
+    assert len(house.report(pain002(run_id, "<GrpSts>PART</GrpSts>", rest))) == 1
+    assert states(house) == ["rejected", "asked"]
+    assert len(house.report(pain002(run_id, "<GrpSts>RJCT</GrpSts>"))) == 1, "the other one"
+    assert house.report(pain002(run_id, "<GrpSts>RJCT</GrpSts>")) == []
+    assert [of.failures[item.reference].code for item in items for of in [house.debits()[item.loan_id]]] == [
+        "AC04",
+        "NARR",
+    ]
+
+
+def test_what_was_collected_is_not_rejected_any_more(house: DebitHouse) -> None:
+    (item,) = house.make("2024-02-29")
+    house.settle(item)
+    (run_id,) = house.runs().runs
+    with pytest.raises(CollectedAlready):
+        house.report(pain002(run_id, "<GrpSts>RJCT</GrpSts>"))
 
 
 @pytest.mark.parametrize("code", sorted(debit_row(date(2024, 3, 1)).suspended))
