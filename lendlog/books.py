@@ -73,6 +73,7 @@ class Desk:
 
     commands: LedgerCommands
     books: asyncpg.Connection
+    platform: Platform
 
     async def record(self, commands: Sequence[Command]) -> list[Recorded]:
         """Record all or none; return once they are in the books. Raises the commands' refusals."""
@@ -92,7 +93,7 @@ async def recording() -> AsyncIterator[Desk]:
         books = await connect(url, settings.ledger_schema)
         try:
             topic = settings.topic_prefix + LIFECYCLE.name
-            yield Desk(LedgerCommands(pool, settings.partitions, topic), books)
+            yield Desk(LedgerCommands(pool, settings.partitions, topic), books, platform)
         finally:
             await books.close()
             await pool.close()

@@ -37,6 +37,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "lendlog.reconcile_command",
         "Take in bank statements, match their lines, and check cash three ways.",
     ),
+    "mandate": ("lendlog.mandate_command", "Keep mandates for direct debits."),
+    "debit": ("lendlog.debit_command", "Collect instalments by direct debit, and take in what the bank answers."),
     "portfolio": ("lendlog.portfolio_command", "Show portfolio at risk, classes and concentration."),
     "contact": ("lendlog.contact_command", "Ask the contact gate."),
     "why": ("lendlog.why_command", "Explain an entry, an alert, a level, a case or a decision."),

@@ -19,6 +19,7 @@ from services.ledger.api.bodies import (
     NewSchedule,
     NewTakeOver,
 )
+from services.ledger.api.debits import DEBIT_ROUTES
 from services.ledger.api.entries import ENTRY_ROUTES
 from services.ledger.api.periods import PERIOD_ROUTES
 from services.ledger.api.proofs import PROOF_ROUTES
@@ -259,6 +260,7 @@ ROUTES: tuple[Route, ...] = (
     *PERIOD_ROUTES,
     *ENTRY_ROUTES,
     *BANK_ROUTES,
+    *DEBIT_ROUTES,
     *PROOF_ROUTES,
     ("GET", "/v1/parked", parked),
     ("POST", "/v1/parked/{loan_id}/release", release_loan),

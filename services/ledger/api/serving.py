@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from services.ledger.bank.desk import BankDesk
 from services.ledger.bank.lender import EXAMPLE, read_lender
 from services.ledger.commands import Command, LedgerCommands, Recorded
+from services.ledger.debits.desk import DebitDesk
 from shared.api import Call, authorised
 
 
@@ -36,6 +37,11 @@ class Services:
     def bank(self) -> BankDesk:
         """Where statements are taken in. Raises MissingPrecondition if the folder is not usable."""
         return BankDesk(self.commands, self.ledger.acquire, read_lender(self.bank_folder))
+
+    @property
+    def debits(self) -> DebitDesk:
+        """Where mandates and runs of direct debits are kept. Raises as `bank` does."""
+        return DebitDesk(self.commands, self.ledger.acquire, read_lender(self.bank_folder))
 
 
 Calling = Annotated[Call[Services], Depends(authorised)]

@@ -1,7 +1,7 @@
 """Where mandates are kept and runs are made, voided and answered: reads the books, asks the pure rules, records what
 they give. A run's file is made by whoever may read borrowers' accounts, which this service may not."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +17,7 @@ from services.ledger.debits import reading
 from services.ledger.debits.pain008 import amounts_of
 from services.ledger.debits.planning import Asking, Skipped, plan
 from services.ledger.debits.policy import debit_row
+from services.ledger.debits.reading import named
 from services.ledger.debits.refusals import (
     AccountCollectsNothing,
     CollectedAlready,
@@ -29,10 +30,8 @@ from services.ledger.debits.refusals import (
     RunWasSent,
     TooManyItems,
     UnknownMandate,
-    UnknownRun,
 )
 from services.ledger.debits.state import LoanDebits, Run, Runs, group_of, mandate_event_id, suspended_by
-from services.ledger.debits.views import mandate_document, run_document
 from shared.commands import Once
 from shared.events import debits as events
 from shared.events.debits import DIRECT_DEBITS, ITEMS_MAX, DebitItem, Mandate
@@ -66,18 +65,10 @@ class DebitDesk:
 
     # Mandates ---------------------------------------------------------------------------------------------------
 
-    async def mandates(self, loan_id: str | None = None) -> list[dict[str, Any]]:
-        """The mandates of a loan, or of all, by loan and in order of signing."""
+    async def mandates(self, loan_id: str) -> list[dict[str, Any]]:
+        """The mandates of a loan in order of signing."""
         async with self._reading() as connection:
-            runs = await reading.runs_in(connection)
-            loans = [loan_id] if loan_id is not None else await reading.loans_with_mandate(connection)
-            known = await reading.debits_of(connection, loans)
-        items = runs.by_reference()
-        return [
-            mandate_document(one, mandate, known[one], items)
-            for one in sorted(known)
-            for mandate in known[one].mandates.values()
-        ]
+            return await reading.mandates_view(connection, loan_id)
 
     async def sign(self, loan_id: str, mandate: Mandate, *, once: Once | None = None) -> Recorded:
         """Note a signed mandate; the same again changes nothing. Raises LoanNotContracted, MandateExists."""
@@ -119,8 +110,8 @@ class DebitDesk:
 
     # Runs -------------------------------------------------------------------------------------------------------
 
-    async def plan(self, account: str, on: date, hindered: Mapping[str, str]) -> Planned:
-        """What a run of the account would ask for on a day. `hindered`: loans not to debit, with the reason.
+    async def plan(self, account: str, on: date, disputed: Collection[tuple[str, str | None]]) -> Planned:
+        """What a run of the account would ask for on a day. `disputed`: (borrower id, loan id, or None for all).
 
         Raises UnknownBankAccount, AccountCollectsNothing, NoBusinessDay, NothingToCollect, RunsOnTheirWay.
         """
@@ -134,7 +125,7 @@ class DebitDesk:
         async with self._reading() as connection:
             runs = await self._runs(connection)
             tried = {item.loan_id for _, item in runs.live()}
-            loans = await reading.loans_asking(connection, on, known.currency, tried, hindered)
+            loans = await reading.loans_asking(connection, on, known.currency, tried, disputed)
             facts = await reading.debits_of(connection, {one.loan_id for one in loans} | tried)
         items, skipped = plan(loans, facts, runs, on, known.currency)
         if not items:
@@ -167,24 +158,19 @@ class DebitDesk:
     async def runs(self) -> list[dict[str, Any]]:
         """All runs in order, with what became of their items."""
         async with self._reading() as connection:
-            runs = await reading.runs_in(connection)
-            known = await reading.debits_of(connection, _loans(runs.runs.values()))
-        return [run_document(run, runs, known) for run in runs.runs.values()]
+            return await reading.runs_view(connection)
 
     async def run(self, run_id: str) -> dict[str, Any]:
         """One run with its items. Raises UnknownRun."""
         async with self._reading() as connection:
-            runs = await reading.runs_in(connection)
-            run = _named(runs, run_id)
-            known = await reading.debits_of(connection, _loans([run]))
-        return run_document(run, runs, known, whole=True)
+            return await reading.run_view(connection, run_id)
 
     async def void(self, run_id: str, reason: str, *, once: Once | None = None) -> Recorded:
         """Take back a run that was never sent. Raises UnknownRun, RunWasSent; once voided it stays so."""
         async with self._reading() as connection:
             runs = await self._runs(connection)
-            run = _named(runs, run_id)
-            known = await reading.debits_of(connection, _loans([run]))
+            run = named(runs, run_id)
+            known = await reading.debits_of(connection, run.loans())
         event_id = derived_event_id(f"void:{run_id}", 0, DIRECT_DEBITS, 0)
         if run.voided is not None:
             return Recorded(event_id, repeated=True)
@@ -205,8 +191,8 @@ class DebitDesk:
         report = read_pain002(content)
         async with self._reading() as connection:
             runs = await reading.runs_in(connection)
-            run = _named(runs, report.message_id)
-            known = await reading.debits_of(connection, _loans([run]))
+            run = named(runs, report.message_id)
+            known = await reading.debits_of(connection, run.loans())
         if run.voided is not None:
             raise RunIsVoid(f"Run {run.data.run_id} was voided ({run.voided}), and the bank has it.", field="run_id")
         commands = rejections(report, run, known)
@@ -225,16 +211,6 @@ class DebitDesk:
         if (last := await self.commands.last_event(DIRECT_DEBITS)) != runs.last_event:
             raise RunsOnTheirWay(f"Event {last} of direct debits is recorded and not in the books yet.")
         return runs
-
-
-def _named(runs: Runs, run_id: str) -> Run:
-    if (run := runs.runs.get(run_id)) is None:
-        raise UnknownRun(f"There is no run {run_id[:40]}.", field="run_id")
-    return run
-
-
-def _loans(runs: Any) -> set[str]:
-    return {item.loan_id for run in runs for item in run.data.items}
 
 
 def rejections(report: StatusReport, run: Run, known: Mapping[str, LoanDebits]) -> list[NoteDebit]:

@@ -1,6 +1,6 @@
 """What direct debits read of the books: runs, what loans' own events say of them, and what loans ask for by a day."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -8,7 +8,9 @@ from services.ledger.bank.facts import Claim, Debit
 from services.ledger.commands.model import LoanIsParked
 from services.ledger.debits.planning import Asking
 from services.ledger.debits.policy import debit_row
-from services.ledger.debits.state import PREFIX, LoanDebits, Runs, fold_loan, fold_runs
+from services.ledger.debits.refusals import UnknownRun
+from services.ledger.debits.state import PREFIX, LoanDebits, Run, Runs, fold_loan, fold_runs
+from services.ledger.debits.views import mandate_document, run_document
 from services.ledger.engine.account import ACTIVE, Loan, decode_loan
 from services.ledger.queries.loans import HISTORY, find
 from services.ledger.reading import read
@@ -56,16 +58,11 @@ async def debits_of(connection: Any, loan_ids: Collection[str]) -> dict[str, Loa
     return {loan_id: fold_loan(some) for loan_id, some in events.items()}
 
 
-async def loans_with_mandate(connection: Any) -> list[str]:
-    """The loans that ever had a mandate, by id. It reads all events."""
-    return sorted(row["loan_id"] for row in await connection.fetch(_WITH_MANDATE))
-
-
 async def loans_asking(
-    connection: Any, on: date, currency: str, tried: Collection[str], hindered: Mapping[str, str]
+    connection: Any, on: date, currency: str, tried: Collection[str], disputed: Collection[tuple[str, str | None]]
 ) -> list[Asking]:
     """The running loans with something unpaid by the day that has fallen due about now, or was `tried` before. It reads
-    every loan. `hindered`: why nothing is debited, by loan; what is parked comes to it."""
+    every loan. `disputed`: (borrower id, loan id, or None for all of the borrower's)."""
     since = on - timedelta(days=debit_row(on).late_days)
     parked = {row["loan_id"]: "the loan is parked" for row in await connection.fetch(_PARKED)}
     found: list[Asking] = []
@@ -75,10 +72,11 @@ async def loans_asking(
             continue
         claims = claims_by(loan, on)
         if claims and (claims[-1].due >= since or loan.loan_id in tried):
-            hindrance = hindered.get(loan.loan_id) or parked.get(loan.loan_id)
-            if loan.charged_off:
-                hindrance = "the loan is charged off"
-            found.append(Asking(loan.loan_id, loan.borrower_id or "", claims, hindrance))
+            borrower = loan.borrower_id or ""
+            hindrance = "the loan is charged off" if loan.charged_off else parked.get(loan.loan_id)
+            if (borrower, None) in disputed or (borrower, loan.loan_id) in disputed:
+                hindrance = "the borrower disputes the debt"
+            found.append(Asking(loan.loan_id, borrower, claims, hindrance))
     return found
 
 
@@ -102,3 +100,37 @@ async def debits_named(connection: Any, tokens: Iterable[str]) -> dict[str, Debi
         for name in named & items.keys()
         for run, item in (items[name],)
     }
+
+
+async def mandates_view(connection: Any, loan_id: str | None = None) -> list[dict[str, Any]]:
+    """The mandates of a loan, or of all (which reads all events), by loan and in order of signing."""
+    items = (await runs_in(connection)).by_reference()
+    rows = [] if loan_id is not None else await connection.fetch(_WITH_MANDATE)
+    known = await debits_of(connection, [loan_id] if loan_id is not None else [row["loan_id"] for row in rows])
+    return [
+        mandate_document(one, mandate, known[one], items)
+        for one in sorted(known)
+        for mandate in known[one].mandates.values()
+    ]
+
+
+async def runs_view(connection: Any) -> list[dict[str, Any]]:
+    """All runs in order, with what became of their items."""
+    runs = await runs_in(connection)
+    loans = set[str]().union(*(run.loans() for run in runs.runs.values()))
+    known = await debits_of(connection, loans)
+    return [run_document(run, runs, known) for run in runs.runs.values()]
+
+
+async def run_view(connection: Any, run_id: str) -> dict[str, Any]:
+    """One run with its items. Raises UnknownRun."""
+    runs = await runs_in(connection)
+    run = named(runs, run_id)
+    return run_document(run, runs, await debits_of(connection, run.loans()), whole=True)
+
+
+def named(runs: Runs, run_id: str) -> Run:
+    """The run of this id. Raises UnknownRun."""
+    if (run := runs.runs.get(run_id)) is None:
+        raise UnknownRun(f"There is no run {run_id[:40]}.", field="run_id")
+    return run

@@ -32,6 +32,10 @@ class Run:
     data: DebitRun
     voided: str | None = None
 
+    def loans(self) -> set[str]:
+        """The loans that it asks money of."""
+        return {item.loan_id for item in self.data.items}
+
 
 @dataclass(slots=True)
 class Runs:
