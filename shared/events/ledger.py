@@ -162,7 +162,8 @@ class Account(Data):
 
 
 class Entry(Data):
-    """What one event did to one loan: its postings (possibly none) and the account afterwards."""
+    """What one event did to one loan: its postings (possibly none) and the account afterwards. `returned`: the bank's
+    reason, where the event is a payment that it gave back."""
 
     loan_id: LoanId
     borrower_id: BorrowerId | None = None
@@ -170,6 +171,7 @@ class Entry(Data):
     currency: CurrencyCode | None = None
     booking_date: date
     postings: list[Posting]
+    returned: ReasonCode | None = None
     account: Account
 
 

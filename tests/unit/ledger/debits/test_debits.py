@@ -12,6 +12,8 @@ from services.ledger.debits.refusals import CollectedAlready, CollectionDateOver
 from services.ledger.debits.state import suspended_by
 from services.ledger.debits.views import mandate_document, run_document
 from shared.events import debits as events
+from shared.events.ledger import EntryPosted
+from shared.topics import ledger_events
 from tests.unit.ledger.bank.samples import camt, entry
 from tests.unit.ledger.debits.samples import DebitHouse
 
@@ -74,6 +76,15 @@ def test_the_statement_makes_the_payment_and_takes_it_back_with_the_reason(house
         number=3, day="2024-02-29",
     )  # fmt: skip
     assert len(house.take(once_more)) == 1, "a return is taken once"
+
+
+def test_others_hear_of_a_return_with_its_reason(house: DebitHouse) -> None:
+    (item,) = house.make("2024-02-29")
+    house.settle(item)
+    house.give_back(item, "AM04")
+    told = ledger_events.validate_json(house.books.messages[-1].value or b"")
+    assert isinstance(told, EntryPosted)
+    assert (told.data.cause, told.data.returned) == ("ledger.PaymentReversed.v1", "AM04")
 
 
 def test_a_batch_line_pays_each_debit_that_its_details_name(house: DebitHouse) -> None:
