@@ -68,6 +68,7 @@ MATRIX: Final[Matrix] = {
     ("POST", "/v1/debit-runs/status-reports"): ("officer", "teller", "accountant"),
     ("GET", "/v1/debit-runs/{run_id}"): _EVERYONE,
     ("POST", "/v1/debit-runs/{run_id}/void"): ("officer", "accountant"),
+    ("GET", "/v1/branches/{branch}/cash"): _EVERYONE,
     ("GET", "/v1/loans/{loan_id}/proof"): _EVERYONE,
     ("GET", "/v1/checkpoints"): _EVERYONE,
     ("GET", "/v1/checkpoints/{partition}"): _EVERYONE,

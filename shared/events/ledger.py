@@ -14,12 +14,28 @@ ReasonCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,4}$")]
 """Why a bank refused or gave back money: a code of ISO 20022's external sets (payment return, status reason)."""
 
 
+Branch = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+"""The lender's own name for one of its branches."""
+ReceiptNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/-]{1,35}$")]
+
+
+class Receipt(Data):
+    """Cash was taken at a branch, and a receipt given whose number the branch gives once. `cashier`: the name of a
+    token."""
+
+    branch: Branch
+    number: ReceiptNumber
+    cashier: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
 class Payment(Data):
-    """Money received for a loan. `reference` is the payer's or the bank's own and holds no personal data."""
+    """Money received for a loan. `reference` is the payer's or the bank's own and holds no personal data. `receipt`: it
+    was cash at a branch."""
 
     amount: Amount
     currency: CurrencyCode
     reference: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/-]{1,64}$")] | None = None
+    receipt: Receipt | None = None
 
 
 class Reversal(Data):

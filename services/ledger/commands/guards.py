@@ -11,6 +11,7 @@ from services.ledger.commands import bank, debits, model
 from services.ledger.commands.checks import Stamp, aggregate_of, minor, positive, require_open, stated, value_date
 from services.ledger.commands.entries import close_period, entry_event, entry_evolved
 from services.ledger.commands.model import Command
+from services.ledger.commands.receipts import require_same_receipt, stated_by
 from services.ledger.commands.refinancing import require_settles
 from services.ledger.commands.servicing import require_payment, service, undo, undone
 from services.ledger.commands.state import (
@@ -167,6 +168,8 @@ def _evolve(command: model.BookCommand | model.LoanCommand, guards: Guards) -> N
             guards.loans[command.loan_id] = TakenOver(loan.borrower_id, loan.terms, command.event_id, on)
         case model.ReceivePayment():
             guards.payments[command.event_id] = (command.loan_id, False)
+            if (receipt := command.receipt) is not None:
+                guards.receipts[receipt.branch, receipt.number] = command.event_id, stated_by(command)
         case model.ReversePayment():
             guards.payments[command.payment_id] = (command.loan_id, True)
         case model.UndoEvent():
@@ -318,7 +321,10 @@ def _take_over(command: model.TakeOver, guards: Guards, stamp: Stamp) -> Envelop
 def _receive(command: model.ReceivePayment, guards: Guards, stamp: Stamp) -> Envelope:
     value_date(command.effective_date, guards)
     positive(command.amount, command.currency, "amount")
-    data = ledger.Payment(amount=command.amount, currency=command.currency, reference=command.reference)
+    require_same_receipt(command, guards.receipts)
+    data = ledger.Payment(
+        amount=command.amount, currency=command.currency, reference=command.reference, receipt=command.receipt
+    )
     return stated(ledger.PaymentReceived, data, command, stamp, command.effective_date)
 
 

@@ -9,6 +9,7 @@ from shared.errors import Refusal
 from shared.events.bank import BankStatement, LineAssignment
 from shared.events.entries import EntryLine
 from shared.events.envelope import Data, Envelope
+from shared.events.ledger import Receipt
 from shared.events.origination import Contract, Settlement
 from shared.events.servicing import Reschedule
 from shared.events.take_over import OpeningPositions
@@ -75,7 +76,8 @@ class TakeOver:
 
 @dataclass(frozen=True, slots=True)
 class ReceivePayment:
-    """Money came in for a loan, known or not, on `effective_date` (None: the open date)."""
+    """Money came in for a loan, known or not, on `effective_date` (None: the open date). `receipt`: as cash at a
+    branch; the event's id is then the receipt's (see commands.receipts)."""
 
     loan_id: str
     amount: str
@@ -83,6 +85,7 @@ class ReceivePayment:
     effective_date: date | None
     reference: str | None
     event_id: str
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,6 +399,12 @@ class UnknownPayment(Refusal):
 
 class PaymentAlreadyReversed(Refusal):
     """The payment was reversed before."""
+
+    status = 409
+
+
+class ReceiptNumberUsed(Refusal):
+    """The branch gave a receipt of this number for something else."""
 
     status = 409
 

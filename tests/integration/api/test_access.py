@@ -78,6 +78,7 @@ WHO_MAY = {
     "GET /v1/loans/{loan_id}/mandates": "otcpa",
     "POST /v1/loans/{loan_id}/mandates/revocation": "ot",
     "POST /v1/loans/{loan_id}/mandates/resumption": "o",
+    "GET /v1/branches/{branch}/cash": "otcpa",
     "GET /v1/debit-runs": "otcpa",
     "POST /v1/debit-runs/status-reports": "otc",
     "GET /v1/debit-runs/{run_id}": "otcpa",
@@ -95,7 +96,7 @@ async def test_every_route_lets_in_the_roles_that_it_names_and_nobody_else(clien
     for route, letters in WHO_MAY.items():
         method, path = route.split()
         ids = dict.fromkeys(("payment_id", "charge_id", "event_id", "entry_id", "line_id"), new_event_id())
-        named = {"period": "2024-01", "run_id": "ddr-0123456789abcdef"}
+        named = {"period": "2024-01", "branch": "north", "run_id": "ddr-0123456789abcdef"}
         at = path.format(loan_id="loan-1", partition=0, offset=0, **named, **ids)
         for role in (None, "nobody", *sorted(ROLES)):
             answer = await client.send(role, method, at, {} if method == "POST" else None)
