@@ -116,8 +116,8 @@ class DebitDesk:
         Raises UnknownBankAccount, AccountCollectsNothing, NoBusinessDay, NothingToCollect, RunsOnTheirWay.
         """
         known, row = self.lender.account(account), debit_row(on)
-        if known.creditor_id is None or known.party().iban is None:
-            raise AccountCollectsNothing(f"{known.id} lacks creditor_id, or an IBAN.", field="account")
+        if known.creditor_id is None or known.party().iban is None or known.currency != "EUR":
+            raise AccountCollectsNothing(f"{known.id} lacks creditor_id or an IBAN, or is not in EUR.", field="account")
         if (day := row.business_day(on)) != on:
             raise NoBusinessDay(f"{on} is none of {row.calendar}: collect on {day}.", field="due")
         if await self.commands.open_date() is None:

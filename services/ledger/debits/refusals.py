@@ -24,7 +24,7 @@ class TooManyItems(Refusal):
 
 
 class AccountCollectsNothing(Refusal):
-    """The account has no creditor_id in accounts.yaml, by which banks know who collects, or no IBAN."""
+    """The account has no creditor_id in accounts.yaml, by which banks know who collects, no IBAN, or is not in euro."""
 
     status = 409
 
