@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mandate": ("lendlog.mandate_command", "Keep mandates for direct debits."),
     "debit": ("lendlog.debit_command", "Collect instalments by direct debit, and take in what the bank answers."),
     "branch-cash": ("lendlog.branch_cash_command", "Show what a branch took in cash on a date."),
+    "pay-out": ("lendlog.pay_out_command", "Pay disbursements out by files to the bank."),
     "portfolio": ("lendlog.portfolio_command", "Show portfolio at risk, classes and concentration."),
     "contact": ("lendlog.contact_command", "Ask the contact gate."),
     "why": ("lendlog.why_command", "Explain an entry, an alert, a level, a case or a decision."),

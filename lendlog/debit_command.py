@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from lendlog.books import ON_REQUEST, AsJson, Desk, Reason, emit, fields, reading, recording, until_in
-from lendlog.debtors import debtors
-from lendlog.private_file import private_file
+from lendlog.borrower_accounts import accounts_of
+from lendlog.private_file import private_file, require_new
 from lendlog.reconcile_command import lender
 from lendlog.signals import run_to_end
 from lendlog.tables import table
@@ -42,6 +42,7 @@ def make(
 ) -> None:
     """Make the file of a day: what falls due, and what is tried again, of loans with a mandate. It is no payment: money
     comes in with the bank's statement. The file holds personal data, and its owner alone may read it."""
+    require_new(out)  # before anybody's account is read
     document = run_to_end(_make(account, due, out))
     emit(document, _made(document), as_json=as_json)
 
@@ -107,7 +108,13 @@ async def _make(account: str, due: datetime, out: Path) -> dict[str, Any]:
     async with _desk() as (debits, desk):
         planned = await debits.plan(account, due.date(), await _disputes(desk))
         borrowers = {one.loan_id: one.borrower_id for one in planned.loans.values()}
-        known = await debtors(desk.platform, {borrowers[item.loan_id] for item in planned.items})
+        found = await accounts_of(
+            desk.platform.api_url("origination"),
+            desk.platform.tokens()["accountant"],
+            (borrowers[item.loan_id] for item in planned.items),
+            "direct-debit",
+        )
+        known = {borrower_id: party for borrower_id, party in found.items() if party.iban is not None}
         items = [item for item in planned.items if borrowers[item.loan_id] in known]
         skipped = [Skipped(one.loan_id, one.due, NO_ACCOUNT) for one in planned.items if one not in items]
         if not items:

@@ -20,6 +20,7 @@ from shared.events import (
     monitoring,
     origination,
     parties,
+    payment_files,
     servicing,
     signals,
     take_over,
@@ -73,6 +74,9 @@ LifecycleEvent = Annotated[
     | debits.DebitRunMade
     | debits.DebitRunVoided
     | debits.DebitRejected
+    | payment_files.PaymentFileMade
+    | payment_files.PaymentFileVoided
+    | payment_files.PaymentStatusTaken
     | collections.PlanAgreed,
     Field(discriminator="type"),
 ]
@@ -108,7 +112,7 @@ def _written_by(service: str, *events: type[Envelope]) -> dict[type[Envelope] | 
 
 LIFECYCLE = Topic(
     name="loans.lifecycle.v1",
-    key="loan id (or `bank.<account>`, `direct-debits`, `general-ledger` or `book`)",
+    key="loan id (or `bank.<account>`, `payment-files`, `direct-debits`, `general-ledger` or `book`)",
     writers=_written_by("origination", origination.LoanContracted, origination.LoanDisbursed)
     | _written_by(
         "ledger",
@@ -149,6 +153,9 @@ LIFECYCLE = Topic(
         debits.DebitRunMade,
         debits.DebitRunVoided,
         debits.DebitRejected,
+        payment_files.PaymentFileMade,
+        payment_files.PaymentFileVoided,
+        payment_files.PaymentStatusTaken,
     )
     | _written_by("collections", collections.PlanAgreed),
     readers=("ledger",),

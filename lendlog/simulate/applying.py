@@ -18,6 +18,8 @@ _SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗"
 _GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂英玉兰红梅建国志华文斌海燕春生秀珍"
 _PLACE = "110101"
 """The six digits of a district, as official numbers begin."""
+_BANK = {"bank_code": "000000000000", "clearing": "CNAPS"}
+"""No bank's: nothing of a simulation reaches one."""
 _PURPOSES = {
     "consumer-equal-instalment": "household",
     "equal-principal": "investment",
@@ -32,6 +34,7 @@ def party(seed: int, borrower: Borrower) -> Body:
     """Who the borrower is, and what the vault keeps."""
     draw = chance(seed, "personal", borrower.number)
     name = draw.choice(_SURNAMES) + draw.choice(_GIVEN) + draw.choice(_GIVEN)
+    called = name if borrower.kind == "person" else f"{name}商行"
     addresses = {
         "email": f"borrower{borrower.number}@example.invalid",
         "sms": f"+8610{borrower.number:08d}",
@@ -50,9 +53,10 @@ def party(seed: int, borrower: Borrower) -> Body:
             "size": borrower.size,
         },
         "personal": {
-            "name": name if borrower.kind == "person" else f"{name}商行",
+            "name": called,
             "official_number": _official_number(seed, borrower),
             "contacts": {channel: addresses[channel] for channel in borrower.channels},
+            "account": {"holder": called, "number": f"6200{borrower.number:012d}"} | _BANK,
         },
     }
 

@@ -53,6 +53,7 @@ from shared.events.ledger import (
     ReferenceRatePublished,
 )
 from shared.events.origination import LoanContracted, LoanDisbursed
+from shared.events.payment_files import PAYMENT_FILES, PaymentFileMade, PaymentFileVoided, PaymentStatusTaken
 from shared.events.valuation import LoanValued
 from shared.schedules.resets import Published
 from shared.streams.intake import Origin
@@ -72,7 +73,8 @@ _ENTRIES = (JournalEntryApproved, JournalEntryProposed, JournalEntryDeclined)
 _BANK = (BankStatementTaken, BankLineAssigned)
 _RUNS = (DebitRunMade, DebitRunVoided)
 _DEBITS = (*_RUNS, MandateSigned, MandateRevoked, MandateResumed, DebitRejected)
-_UNTOLD = (*_ENTRIES, *_BANK, *_DEBITS)
+_FILES = (PaymentFileMade, PaymentFileVoided, PaymentStatusTaken)
+_UNTOLD = (*_ENTRIES, *_BANK, *_DEBITS, *_FILES)
 """Kinds that move no figure of a loan, so that no reader has to hear of them."""
 _NOTED = (*_UNTOLD, PlanAgreed)
 """Kinds that are kept with their subject and are no facts of a loan: no fold of one knows of them."""
@@ -235,6 +237,9 @@ class Book:
         elif isinstance(event, _RUNS):
             if loan.status != UNKNOWN or loan.loan_id != DIRECT_DEBITS:
                 raise InvariantBroken("a run of direct debits, on another subject")
+        elif isinstance(event, _FILES):
+            if loan.status != UNKNOWN or loan.loan_id != PAYMENT_FILES:
+                raise InvariantBroken(f"{event.type} on another subject than {PAYMENT_FILES}")
         elif loan.status == UNKNOWN and loan.number >= 0:
             raise InvariantBroken(f"{event.type} for a loan that nothing is known of")
         lines: Journal = []

@@ -32,6 +32,7 @@ from shared.events.ledger import (
     ReferenceRatePublished,
 )
 from shared.events.origination import LoanContracted, LoanDisbursed
+from shared.events.payment_files import PaymentFileMade, PaymentFileVoided, PaymentStatusTaken
 from shared.events.take_over import LoanTakenOver
 from shared.events.valuation import LoanValued
 from shared.merkle import record_of
@@ -71,6 +72,10 @@ RULES: dict[type[Envelope], str] = {
     DebitRunVoided: "A run that was never sent is taken back: its instalments may stand in another.",
     DebitRejected: "The bank refused a direct debit before money moved; whether it is tried again follows from the "
     "code and the policy of the day.",
+    PaymentFileMade: "A file asks the bank to pay disbursements out, which were booked when they were ordered.",
+    PaymentFileVoided: "A file is not sent; its disbursements are free for another one.",
+    PaymentStatusTaken: "What the bank says of a file is noted; a rejected disbursement is undone by an event of "
+    "its own.",
     servicing.ChargeLevied: "A charge becomes receivable and income at once, and is asked for with the instalment that "
     "its due date falls into.",
     servicing.ChargeWaived: "What is unpaid of a charge is forgone: receivable and income are taken back; a fee of an "

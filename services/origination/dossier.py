@@ -36,6 +36,14 @@ class Dossier(BaseModel):
     acceptance: said.Acceptance | None = None
     loan: said.Agreement | None = None
     payment: said.PaymentOrder | None = None
+    """The last order to pay out."""
+    orders: int = 0
+    """How many there were; of dossiers from before this was counted, see `ordered`."""
+
+    @property
+    def ordered(self) -> int:
+        """How often the money was ordered to be paid out."""
+        return max(self.orders, self.payment is not None)
 
     def approved(self) -> Terms | None:
         """The terms that may be offered: the policy's, or at the amount and rate that a person approved."""
@@ -82,5 +90,6 @@ def evolve(dossier: Dossier, event: Any) -> Dossier:
         status, name = _CHANGES[type(event)]
         change |= {} if status is None else {"status": status}
         change |= {} if name is None else {name: event.data}
+        change |= {"orders": dossier.ordered + 1} if isinstance(event, said.DisbursementOrdered) else {}
         change |= {"offered_on": event.effectivedate} if isinstance(event, said.OfferMade) else {}
     return dossier.model_copy(update=change)

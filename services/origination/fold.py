@@ -94,7 +94,7 @@ class OriginationFold:
             "loan_id",
         ),
         "block": ("alert_id", "indicator", "since", "reason"),
-        "standing": ("loan_id", "status", "currency", "outstanding", "past_due_since", "days_past_due_max"),
+        "standing": ("loan_id", "status", "currency", "outstanding", "past_due_since", "days_past_due_max", "undone"),
     }
     history: Mapping[str, tuple[str, ...]] = {
         "application_event": ("application_id", "n", "subject", "event_id", "type", "time", "data")
@@ -169,7 +169,7 @@ class OriginationFold:
             ],
             "block": [(alert, one.indicator, one.since, one.reason) for alert, one in state.blocks.items()],
             "standing": [
-                (loan, one.status, one.currency, one.outstanding, one.past_due_since, one.days_past_due_max)
+                (loan, one.status, one.currency, one.outstanding, one.past_due_since, one.days_past_due_max, one.undone)
                 for loan, one in state.loans.items()
             ],
         }
@@ -228,6 +228,7 @@ def _apply_entry(state: Borrower, event: Any) -> None:
     for since in (loan.past_due_since, account.past_due_since):
         if since is not None:
             loan.days_past_due_max = max(loan.days_past_due_max, (entry.booking_date - since).days)
+    loan.undone += account.status == "contracted" != loan.status
     loan.status, loan.currency = account.status, entry.currency
     loan.outstanding, loan.past_due_since = account.principal_outstanding, account.past_due_since
     state.loans[entry.loan_id] = loan

@@ -14,7 +14,7 @@ from shared.partitioner import partition_for
 # The open date of a borrower's partition; year 1 stands for none.
 _TODAY = "SELECT open_date FROM position WHERE partition = $1 AND open_date > DATE '0001-01-01'"
 _LOANS = """
-SELECT subject, loan_id, status, currency, outstanding, past_due_since, days_past_due_max
+SELECT subject, loan_id, status, currency, outstanding, past_due_since, days_past_due_max, undone
 FROM standing JOIN unnest($1::smallint[], $2::text[]) AS asked (partition, subject) USING (partition, subject)
 """
 _BLOCKS = "SELECT alert_id FROM block WHERE partition = $1 AND subject = $2 ORDER BY alert_id"
@@ -74,6 +74,10 @@ class Seen:
             for name, one in guard.commitments.items()
             if name != without and one.loan_id not in booked and not (one.valid_until and one.valid_until < self.today)
         ]
+
+    def undone(self, loan_id: str) -> int:
+        """How often what was paid out of a loan was taken back whole."""
+        return sum(row["undone"] for row in self.loans if row["loan_id"] == loan_id)
 
     def open_loans(self) -> list[str]:
         """Loans that are not settled."""

@@ -51,13 +51,15 @@ class ApplicationState(msgspec.Struct):
 
 
 class LoanState(msgspec.Struct):
-    """A loan as the ledger told last. days_past_due_max: the longest that has ended, or been told of, so far."""
+    """A loan as the ledger told last. days_past_due_max: the longest that has ended, or been told of, so far. undone:
+    how often what was paid out was taken back whole, as after a bank's rejection."""
 
     status: str
     currency: str
     outstanding: str
     past_due_since: date | None = None
     days_past_due_max: int = 0
+    undone: int = 0
 
 
 class BlockState(msgspec.Struct):

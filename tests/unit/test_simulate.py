@@ -117,6 +117,8 @@ def test_every_application_is_one_that_the_products_take() -> None:
         personal = Personal.model_validate(brought["personal"])
         assert personal.official_number is not None
         personal.official_number.compact()  # its check digit is right
+        assert personal.account is not None
+        personal.account.checked()
         party = Party.model_validate(brought["party"] | {"channels": personal.contacts.channels()})
         wanted = applying.request(borrower, TODAY)
         product = rules.product(wanted["product"], TODAY)

@@ -21,6 +21,7 @@ from services.ledger.api.bodies import (
 )
 from services.ledger.api.debits import DEBIT_ROUTES
 from services.ledger.api.entries import ENTRY_ROUTES
+from services.ledger.api.pay_outs import PAY_OUT_ROUTES
 from services.ledger.api.periods import PERIOD_ROUTES
 from services.ledger.api.proofs import PROOF_ROUTES
 from services.ledger.api.reading import After, AsOf, Effective, Known, Loan, on_dates, reading, wait_for
@@ -277,6 +278,7 @@ ROUTES: tuple[Route, ...] = (
     *ENTRY_ROUTES,
     *BANK_ROUTES,
     *DEBIT_ROUTES,
+    *PAY_OUT_ROUTES,
     *PROOF_ROUTES,
     ("GET", "/v1/parked", parked),
     ("POST", "/v1/parked/{loan_id}/release", release_loan),

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from services.ledger.bank.desk import BankDesk
 from services.ledger.bank.lender import EXAMPLE, read_lender
+from services.ledger.bank.pay_out_desk import PayOutDesk
 from services.ledger.commands import Command, LedgerCommands, Recorded
 from services.ledger.debits.desk import DebitDesk
 from shared.api import Call, authorised
@@ -42,6 +43,11 @@ class Services:
     def debits(self) -> DebitDesk:
         """Where mandates and runs of direct debits are kept. Raises as `bank` does."""
         return DebitDesk(self.commands, self.ledger.acquire, read_lender(self.bank_folder))
+
+    @property
+    def pay_outs(self) -> PayOutDesk:
+        """Where money goes out by file. Raises as `bank` does."""
+        return PayOutDesk(self.commands, self.ledger.acquire, read_lender(self.bank_folder))
 
 
 Calling = Annotated[Call[Services], Depends(authorised)]

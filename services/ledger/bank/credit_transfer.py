@@ -62,7 +62,7 @@ def credit_transfers(
         add(transaction, "PmtId/InstrId", one.reference)
         add(transaction, "PmtId/EndToEndId", one.reference)
         add_amount(transaction, "Amt/InstdAmt", one.amount, currency)
-        add_agent(transaction, "CdtrAgt", one.to)
+        add_agent(transaction, "CdtrAgt", one.to, optional=True)
         add(transaction, "Cdtr/Nm", one.to.name[:SEPA_NAME_MAX] if sepa else one.to.name)
         add_account(transaction, "CdtrAcct", one.to)
         add(transaction, "Purp/Cd", PURPOSE)

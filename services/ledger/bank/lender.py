@@ -53,6 +53,8 @@ class BankAccount(_Row):
     clearing: Annotated[str, Field(pattern=r"^[A-Z]{2}[A-Z0-9]{1,3}$")] | None = None
     creditor_id: Annotated[str, AfterValidator(_creditor_id)] | None = None
     """The creditor identifier of SEPA (AT-02) by which direct debits are collected on the account."""
+    pays_out_from: date | None = None
+    """Disbursements of value dates from then on go out of this account by file; absent: none does."""
 
     @property
     def subject(self) -> str:

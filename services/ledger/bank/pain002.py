@@ -116,10 +116,12 @@ def statuses(report: StatusReport, payments: Mapping[str, Mapping[str, int]], cu
         _require_sums(payment.sums, block.values(), currency, f"Payment {payment.payment_id}")
         if payment.said.status not in (None, PARTLY):
             found |= dict.fromkeys(block, payment.said)
+        own: dict[str, Said] = {}
         for one in payment.transactions:
             _require_transaction(one, block, currency, payment.payment_id)
-            if one.said.status is not None:
-                found[one.reference] = one.said
+            if own.setdefault(one.reference, one.said) != one.said:
+                raise NotAStatusReport(f"Transaction {one.reference} has two statuses.")
+        found |= {reference: said for reference, said in own.items() if said.status is not None}
     return found
 
 

@@ -6,7 +6,7 @@ and nowhere else: no log, no table.
 """
 
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from shared.money import decimal_text
 
@@ -83,20 +83,24 @@ def add_account(parent: Element, name: str, party: Party, currency: str | None =
         add(account, "Ccy", currency)
 
 
-def add_agent(parent: Element, name: str, party: Party) -> None:
-    """The bank of a party (`DbtrAgt`, `CdtrAgt`): by BIC, by its code, or, where the IBAN says it, not provided."""
+def add_agent(parent: Element, name: str, party: Party, *, optional: bool = False) -> None:
+    """The bank of a party (`DbtrAgt`, `CdtrAgt`): by BIC, by its code, or, where the IBAN says it, not provided; an
+    `optional` one is then left out, since SEPA has no other way to leave a creditor's bank to the IBAN."""
+    if optional and party.bic is None and party.bank_code is None:
+        return
     bank = add(parent, f"{name}/FinInstnId")
     if party.bic is not None:
         add(bank, "BICFI", party.bic)
-    if party.bank_code is not None:
+    elif party.bank_code is not None:
         if party.clearing is not None:
             add(bank, "ClrSysMmbId/ClrSysId/Cd", party.clearing)
         add(bank, "ClrSysMmbId/MmbId", party.bank_code)
-    if not len(bank):
+    else:
         add(bank, "Othr/Id", "NOTPROVIDED")
 
 
 def to_bytes(document: Element) -> bytes:
-    """The file: UTF-8, with its declaration."""
+    """The file: UTF-8, with its declaration, and indented, since people look at it before they send it."""
+    indent(document)
     file: bytes = tostring(document, encoding="UTF-8", xml_declaration=True)
     return file + b"\n"

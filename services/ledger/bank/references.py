@@ -6,11 +6,13 @@ number. Names and remittance texts stay in memory for as long as a statement is 
 
 import re
 from collections.abc import Iterable
+from uuid import UUID
 
 from stdnum import iban
 
 _REFERENCE = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
+_UNHYPHENATED = re.compile(r"[0-9A-Fa-f]{32}")
 NOT_PROVIDED = "NOTPROVIDED"
 """What ISO 20022 rules ask banks to write where the payer gave no end-to-end id."""
 
@@ -31,4 +33,6 @@ def tokens(texts: Iterable[str | None]) -> tuple[str, ...]:
             for one in (word, word.rstrip(".:/-"), *re.split(r"[:/]", word)):
                 if one and any(map(str.isdigit, one)):
                     found |= {one, one.lower()}
+                if _UNHYPHENATED.fullmatch(one):  # the end-to-end id of a file of ours: see pain_parts.reference_of
+                    found.add(str(UUID(one)))
     return tuple(sorted(found))

@@ -135,3 +135,69 @@ class SumDiffers(Refusal):
 
 class AmountDiffers(Refusal):
     """The report states another amount or currency for a transaction than the file does."""
+
+
+class PaysNothingOut(Refusal):
+    """No disbursement goes out of this account by file."""
+
+
+class NothingToPayOut(Refusal):
+    """No disbursement is there to pay out."""
+
+    status = 409
+
+
+class TooManyToPayOut(Refusal):
+    """More disbursements than a file may have: take an earlier date."""
+
+
+class DisbursementInFile(Refusal):
+    """The disbursement stands in a file already."""
+
+    status = 409
+
+
+class NotToBePaidOut(Refusal):
+    """The disbursement is none that this account pays out by file, or not any more."""
+
+    status = 409
+
+
+class ExecutionInThePast(Refusal):
+    """A file can't be executed before the open business date."""
+
+
+class FileWasVoided(Refusal):
+    """The file was voided."""
+
+    status = 409
+
+
+class FileNotWaiting(Refusal):
+    """The file was sent: the bank has said something of it."""
+
+    status = 409
+
+
+class ReportChanged(Refusal):
+    """A report of this id was taken before, with another content."""
+
+    status = 409
+
+
+class RejectedBefore(Refusal):
+    """The transaction was rejected before; that is final."""
+
+    status = 409
+
+
+class FilesOnTheirWay(Refusal):
+    """What was recorded of files before is not in the books yet; ask again in a moment."""
+
+    status = 409
+
+
+class PaymentFileExists(Refusal):
+    """A file of this id was made with another content."""
+
+    status = 409

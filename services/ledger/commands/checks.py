@@ -9,6 +9,7 @@ from services.ledger.commands.state import Guards
 from shared.errors import Refusal
 from shared.events.bank import SUBJECT
 from shared.events.envelope import BOOK, SCHEMA_BASE, Data, Envelope
+from shared.events.payment_files import PAYMENT_FILES
 from shared.money import minor_units
 
 SOURCE = "/ledger/api"
@@ -23,12 +24,14 @@ class Stamp:
 
 
 def aggregate_of(command: Command) -> str:
-    """The aggregate whose order the command joins: a loan id, a bank account's subject, or `book`."""
+    """The aggregate whose order the command joins: a loan id, a bank account's subject, `payment-files`, or `book`."""
     match command:
         case model.TakeStatement():
             return f"{SUBJECT}{command.statement.account}"
         case model.AssignLine():
             return f"{SUBJECT}{command.assignment.account}"
+        case model.MakePaymentFile() | model.VoidPaymentFile() | model.TakePaymentStatus():
+            return PAYMENT_FILES
         case _:
             return BOOK if isinstance(command, model.BookCommand) else command.loan_id
 

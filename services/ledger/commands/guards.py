@@ -7,7 +7,7 @@ exist. The books themselves are the processor's business.
 from datetime import date, timedelta
 from typing import assert_never
 
-from services.ledger.commands import bank, debits, model
+from services.ledger.commands import bank, debits, model, payment_files
 from services.ledger.commands.checks import Stamp, aggregate_of, minor, positive, require_open, stated, value_date
 from services.ledger.commands.entries import close_period, entry_event, entry_evolved
 from services.ledger.commands.model import Command
@@ -36,6 +36,7 @@ from shared.events.bank import SUBJECT, UNMATCHED
 from shared.events.debits import DIRECT_DEBITS
 from shared.events.entries import GENERAL_LEDGER
 from shared.events.envelope import BOOK, Envelope
+from shared.events.payment_files import PAYMENT_FILES
 from shared.money import decimal_text, minor_units
 from shared.schedules import (
     DisbursedAfterLastDue,
@@ -86,6 +87,8 @@ def decide(
         return bank.decide(command, guards, stamp), (None,)
     if isinstance(command, model.NoteDebit):
         return debits.decide(command, guards, stamp), (None,)
+    if isinstance(command, model.FileCommand):
+        return payment_files.decide(command, guards, stamp), (None,)
     return _of_loan(command, guards, stamp), (None,)
 
 
@@ -142,6 +145,8 @@ def evolve(command: Command, guards: Guards) -> None:
         bank.taken(command, guards)
     elif isinstance(command, model.NoteDebit):
         debits.noted(command, guards)
+    elif isinstance(command, model.FileCommand):
+        guards.last[aggregate_of(command)] = command.event_id
     else:
         _evolve(command, guards)
     if isinstance(command, model.LoanCommand) and not isinstance(command, model.ReceivePayment | model.ValueLoan):
@@ -187,13 +192,15 @@ def _evolve(command: model.BookCommand | model.LoanCommand, guards: Guards) -> N
 
 
 def aggregates_of(command: Command) -> frozenset[str]:
-    """Every aggregate that the command's unit holds alone: its own, and for a restructuring that of all of them."""
-    more = isinstance(command, model.ServiceLoan) and command.restructures
-    return frozenset({aggregate_of(command)} | ({RESTRUCTURINGS} if more else set()))
+    """Every aggregate that the command's unit holds alone: its own, for a restructuring that of all of them, and for a
+    file to the bank those of its loans."""
+    more = {RESTRUCTURINGS} if isinstance(command, model.ServiceLoan) and command.restructures else set()
+    loans = command.lasts.keys() if isinstance(command, model.MakePaymentFile) else set()
+    return frozenset({aggregate_of(command)} | more | loans)
 
 
 def _require_a_loan(loan_id: str) -> None:
-    if loan_id in (BOOK, GENERAL_LEDGER, DIRECT_DEBITS):
+    if loan_id in (BOOK, GENERAL_LEDGER, DIRECT_DEBITS, PAYMENT_FILES):
         raise model.ReservedId(f"{loan_id} is no loan; take another id.", field="loan_id")
 
 

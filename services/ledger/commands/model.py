@@ -1,6 +1,7 @@
 """What may be asked of the ledger, and the refusals by name. `event_id` is the id of the event that a command becomes:
 a command whose event id was recorded before does nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,6 +12,7 @@ from shared.events.entries import EntryLine
 from shared.events.envelope import Data, Envelope
 from shared.events.ledger import Receipt
 from shared.events.origination import Contract, Settlement
+from shared.events.payment_files import PaymentFile, PaymentFileVoid, PaymentStatus
 from shared.events.servicing import Reschedule
 from shared.events.take_over import OpeningPositions
 from shared.events.valuation import Valuation
@@ -250,6 +252,35 @@ class NoteDebit:
     after: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class MakePaymentFile:
+    """State that a file was made. `after`: the last event of any file when its items were chosen; `lasts`: the last
+    event of each loan, payments apart, that was in the books then (None: none that commands know of)."""
+
+    file: PaymentFile
+    lasts: Mapping[str, str | None]
+    after: str | None
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class VoidPaymentFile:
+    """State that a file is not sent."""
+
+    void: PaymentFileVoid
+    after: str | None
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakePaymentStatus:
+    """Take in the bank's report on a file; what it rejects is undone by commands beside this one."""
+
+    status: PaymentStatus
+    after: str | None
+    event_id: str
+
+
 BookCommand = OpenBook | CloseDate | ClosePeriod | PublishRate | RetryDeadLetter
 EntryCommand = ProposeEntry | ApproveEntry | DeclineEntry
 LoanCommand = (
@@ -264,7 +295,8 @@ LoanCommand = (
     | ReleaseLoan
 )
 BankCommand = TakeStatement | AssignLine
-Command = BookCommand | LoanCommand | EntryCommand | BankCommand | NoteDebit
+FileCommand = MakePaymentFile | VoidPaymentFile | TakePaymentStatus
+Command = BookCommand | LoanCommand | EntryCommand | BankCommand | NoteDebit | FileCommand
 
 
 class BookNotOpen(Refusal):

@@ -28,6 +28,7 @@ from services.ledger.commands.model import (
     ChangedMeanwhile,
     Command,
     DeclineEntry,
+    FileCommand,
     LoanCommand,
     ReceivePayment,
 )
@@ -99,12 +100,14 @@ class LedgerCommands:
         *,
         correlation_id: str | None = None,
         in_books: Mapping[str, str] | None = None,
+        standings: Mapping[str, Standing] = MappingProxyType({}),
     ) -> list[Recorded]:
         """Record all or none, in order, in one transaction; the first refusal is raised.
 
-        `in_books`: payments that the books have, whoever recorded them, by event id, with their loans.
+        `in_books`: payments that the books have, whoever recorded them, by event id, with their loans. `standings`: as
+        `record_together` has them.
         """
-        return await self._record(commands, correlation_id, None, in_books=in_books or {}) if commands else []
+        return await self._record(commands, correlation_id, None, standings, in_books or {}) if commands else []
 
     async def bank_account(self, subject: str) -> BankGuard | None:
         """How far the statements of a bank account have come; None: none was taken."""
@@ -130,6 +133,11 @@ class LedgerCommands:
         """The id of the last event that was recorded here: of a loan, payments apart, or of RESTRUCTURINGS."""
         state = await self._units.state(aggregate)
         return state.get("last") if state is not None else None
+
+    async def last_events(self, loan_ids: Sequence[str]) -> dict[str, str | None]:
+        """The same of loans and subjects by id; those of which nothing was recorded here have None."""
+        rows = await self._pool.fetch(_LAST, list(loan_ids))
+        return dict.fromkeys(loan_ids) | {row["aggregate_id"]: row["last"] for row in rows}
 
     async def is_recorded(self, event_id: str) -> bool:
         """Whether an event of this id was recorded here."""
@@ -212,13 +220,14 @@ class LedgerCommands:
             return recorded
 
 
+_LAST = "SELECT aggregate_id, state ->> 'last' AS last FROM aggregate WHERE aggregate_id = ANY($1::text[])"
 _IS_RECORDED = "SELECT EXISTS (SELECT FROM command WHERE event_id = $1)"
 
 
 def _require_alone(command: Command) -> None:
-    """Refuse a repeated command on a bank account: those beside it were planned as if it were new, and the books may
-    have changed since it was recorded. Asked for again, it is known as repeated before anything is planned."""
-    if isinstance(command, BankCommand):
+    """Refuse a repeated command on a bank account or a file: those beside it were planned as if it were new, and the
+    books may have changed since it was recorded. Asked again, it is known as repeated before anything is planned."""
+    if isinstance(command, BankCommand | FileCommand):
         raise ChangedMeanwhile(f"Event {command.event_id} was recorded at the same time; try again.")
 
 

@@ -19,6 +19,7 @@ from services.ledger.verify import (
     of_entries,
     of_heads,
     of_log,
+    of_payment_files,
     of_refinancing,
     of_replay,
 )
@@ -74,8 +75,8 @@ CHECKS: dict[str, Check] = {
     "replayed-outbox": of_replay.outbox_is_replayed,
 }
 """Checks of one partition, by the name under which `lendlog verify` reports."""
-ALL_CHECKS = (*CHECKS, of_refinancing.NAME, of_debits.NAME)
-"""Of all checks; the last two are across partitions."""
+ALL_CHECKS = (*CHECKS, of_refinancing.NAME, of_payment_files.NAME, of_debits.NAME)
+"""Of all checks; the last three are across partitions."""
 
 
 @dataclass(slots=True)
@@ -95,6 +96,7 @@ class Audit:
     """Where the partitions were."""
     refinancings: of_refinancing.Refinancings = field(default_factory=of_refinancing.Refinancings)
     debits: of_debits.Debits = field(default_factory=of_debits.Debits)
+    payment_files: of_payment_files.PaymentFiles = field(default_factory=of_payment_files.PaymentFiles)
     totals: dict[int, dict[int, list[int]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(lambda: [0, 0]))
     )
@@ -150,6 +152,7 @@ class Audit:
         if not self.since:
             of_refinancing.take(self.refinancings, books)
             of_debits.take(self.debits, books)
+            of_payment_files.take(self.payment_files, books)
         self.events += len(books.tables.events)
         self.postings += len(books.tables.postings)
         self.signed_heads += len(of_heads.compared(books))
@@ -161,11 +164,14 @@ class Audit:
 
     def finish(self) -> None:
         """After the last partition: what is between them."""
-        across = {
+        between = {
             of_refinancing.NAME: of_refinancing.one_sided(self.refinancings),
+            of_payment_files.NAME: of_payment_files.unpaid(self.payment_files),
             of_debits.NAME: of_debits.asked_twice(self.debits),
         }
-        self.findings |= {name: finding for name, found in across.items() if (finding := next(found, None))}
+        for name, findings in between.items():
+            if (finding := next(findings, None)) is not None:
+                self.findings[name] = finding
 
 
 def first_finding(check: Check, books: Books) -> Finding | None:
@@ -194,6 +200,8 @@ async def verify(
     async with snapshot(connection):
         partitions, held = await partitions_of(connection), await held_partitions(connection)
         audit = Audit(since=since if since and set(since) == set(range(partitions)) else {})
+        if not audit.since:
+            audit.payment_files = await of_payment_files.read_files(connection)
         for partition in range(partitions):
             if audit.since:
                 books = await read_since(connection, partition, partitions, log, audit.since[partition])

@@ -164,6 +164,7 @@ async def disburse(call: Calling, application_id: str, body: Empty) -> JSONRespo
                 by=call.caller.name,
                 today=case.seen.today,
                 stamp=case.stamp(),
+                undone=case.seen.undone(case.dossier.loan.loan_id) if case.dossier.loan is not None else 0,
             )
             case.publish(events)
             if (stopped := offers.blocking(events)) is not None:

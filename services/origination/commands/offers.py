@@ -127,10 +127,14 @@ def withdraw(dossier: Dossier, *, by: str, reason: str, stamp: Stamp) -> list[En
 
 
 def disburse(
-    dossier: Dossier, rules: Rules, standing: said.StandingSeen, *, by: str, today: date, stamp: Stamp
+    dossier: Dossier, rules: Rules, standing: said.StandingSeen, *, by: str, today: date, stamp: Stamp, undone: int = 0
 ) -> list[Envelope]:
-    """Pay out the whole principal today; or, while red alerts block it, the event that says so and nothing else."""
-    if dossier.payment is not None:
+    """Pay out the whole principal today; or, while red alerts block it, the event that says so and nothing else.
+
+    `undone`: how often the ledger has told that what was paid out was taken back, as after a bank's rejection. It is
+    ordered anew only when that is so of every order before, so that none is repeated that is merely on its way.
+    """
+    if dossier.payment is not None and undone < dossier.ordered:
         raise refusals.LoanAlreadyDisbursed(f"Paid out on {dossier.payment.effective_date}.")
     loan = dossier.loan
     if loan is None or dossier.decision is None:

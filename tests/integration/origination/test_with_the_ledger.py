@@ -16,6 +16,7 @@ from shared.checkpoint import checkpoint_of
 from shared.database import connect
 from shared.events.envelope import BOOK
 from shared.events.ledger import BookOpened, BusinessDate, BusinessDateClosed, Payment, PaymentReceived
+from shared.events.servicing import EventUndone, Undoing
 from shared.signed_note import Note, parse_note
 from shared.topics import LIFECYCLE
 from tests.integration.api.client import rule
@@ -42,8 +43,16 @@ async def test_a_loan_that_was_repaid_here_counts_in_the_next_decision(
         answer = await lender.send("borrower", "GET", f"{path}/signing-head")
         assert answer.status_code == 200, answer.text
         kept = parse_note(answer.text)
-        loan_id = (await lender.done("officer", f"{path}/disbursement"))["loan_id"]
+        ordered = await lender.done("officer", f"{path}/disbursement")
+        loan_id = ordered["loan_id"]
         await lender.until("status = 'active' AND outstanding = '20000.00' FROM standing")
+        assert rule(await lender.send("officer", "POST", f"{path}/disbursement", {})) == "loan-already-disbursed"
+        rejected = Undoing(event_id=ordered["event_ids"][-1], reason="rejected by the bank: AC04")
+        await lender.publish(LIFECYCLE.name, stated(EventUndone, loan_id, rejected))
+        await lender.until("status = 'contracted' AND undone = 1 FROM standing")
+        await lender.done("officer", f"{path}/disbursement")
+        await lender.until("status = 'active' AND outstanding = '20000.00' FROM standing")
+        assert rule(await lender.send("officer", "POST", f"{path}/disbursement", {})) == "loan-already-disbursed"
 
         async def pay(amount: str) -> None:
             paid = stated(PaymentReceived, loan_id, Payment(amount=amount, currency="CNY"))

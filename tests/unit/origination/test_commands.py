@@ -104,8 +104,9 @@ def accept(dossier: Dossier, today: date = TODAY, *, lapsed: bool = False, shown
     )
 
 
-def disburse(dossier: Dossier, today: date = TODAY, **changes: Any) -> list[Envelope]:
-    return offers.disburse(dossier, RULES, standing(**changes), by="officer", today=today, stamp=STAMP)
+def disburse(dossier: Dossier, today: date = TODAY, undone: int = 0, **changes: Any) -> list[Envelope]:
+    given = standing(**changes)
+    return offers.disburse(dossier, RULES, given, by="officer", today=today, stamp=STAMP, undone=undone)
 
 
 def refused(rule: type[Refusal], step: Callable[..., Any], *args: Any, **named: Any) -> None:
@@ -132,6 +133,15 @@ def test_an_approved_application_becomes_a_contract_and_money_on_the_log_of_reco
     assert isinstance(paid, LoanDisbursed)
     assert (paid.data.amount, paid.effectivedate) == (contract.data.terms.principal, TODAY)
     assert then(agreed, disburse).status == "paid-out"
+
+
+def test_money_that_the_bank_rejected_is_ordered_anew_once_the_ledger_has_told_that_it_is_undone() -> None:
+    paid = then(then(then(then(filled(), submit), offer), accept), disburse)
+    for orders in (1, 2):
+        assert paid.ordered == orders
+        refused(refusals.LoanAlreadyDisbursed, disburse, paid, undone=orders - 1)
+        paid = then(paid, lambda d, seen=orders: disburse(d, undone=seen))
+    assert paid.model_copy(update={"orders": 0}).ordered == 1, "as dossiers were kept before orders were counted"
 
 
 def test_each_step_has_its_place() -> None:

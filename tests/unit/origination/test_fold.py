@@ -153,7 +153,7 @@ def test_the_standing_remembers_the_longest_time_past_due() -> None:
     fold(state, entry("active", due, due))
     fold(state, entry("active", None, due + timedelta(days=40)))
     fold(state, entry("settled", None, due + timedelta(days=60), "0.00"))
-    assert FOLD.rows(state)["standing"] == [("loan-1", "settled", "CNY", "0.00", None, 40)]
+    assert FOLD.rows(state)["standing"] == [("loan-1", "settled", "CNY", "0.00", None, 40, 0)]
 
 
 def test_a_party_has_the_consents_that_stand() -> None:
@@ -166,3 +166,10 @@ def test_a_party_has_the_consents_that_stand() -> None:
     assert row[8] == ["telemetry"]
     fold(state, STAMP.event(ConsentWithdrawn, "b-1", consent))  # type: ignore[arg-type]
     assert FOLD.rows(state)["party"][0][8] == []
+
+
+def test_money_that_was_taken_back_whole_is_counted_each_time() -> None:
+    state = Borrower()
+    for status, undone in (("contracted", 0), ("active", 0), ("contracted", 1), ("contracted", 1), ("active", 1)):
+        fold(state, entry(status, None, date(2024, 7, 1)))
+        assert state.loans["loan-1"].undone == undone

@@ -8,6 +8,7 @@ import pytest
 
 from services.ledger.bank import refusals
 from services.ledger.bank.lender import MatchingRow
+from services.ledger.bank.pain_parts import reference_of
 from services.ledger.commands.model import ChangedMeanwhile, ReservedLoanId, TakeStatement
 from services.ledger.engine.account import decode_loan
 from services.ledger.memory import MemoryBooks, digest_in_memory
@@ -60,6 +61,16 @@ def test_a_line_stands_for_the_payment_that_was_recorded_before_it(house: House)
     assert house.outcomes() == {1: "matched", 2: "matched", 3: "matched"}
     assert [house.line(n).allocations[0].event_id for n in (1, 2, 3)] == [by_reference, by_amount, of_loan]
     assert len(house.records) == before + 1, "the books have the payments already: nothing but the statement is new"
+
+
+def test_money_out_by_file_is_the_disbursement_of_its_end_to_end_id(house: House) -> None:
+    """Two loans of one amount and day: the reference alone, which banks may write in capitals, tells them apart."""
+    ids = [house.id(f"dloan-{n}") for n in (1, 2)]
+    references = [reference_of(ids[1]), reference_of(ids[0]).upper()]
+    lines = [entry("-1200.00", e2e=one, bank=f"B-{n}") for n, one in enumerate(references)]
+    house.take(camt(*lines, closing="2600.00"))
+    assert house.outcomes() == {1: "disbursed", 2: "disbursed"}
+    assert [house.line(n).allocations[0].event_id for n in (2, 1)] == ids
 
 
 def test_one_recorded_payment_stands_for_one_line_only(house: House) -> None:
