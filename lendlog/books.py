@@ -73,7 +73,7 @@ class Desk:
 
     commands: LedgerCommands
     books: asyncpg.Connection
-    platform: Platform | None = None
+    platform: Platform
 
     async def record(self, commands: Sequence[Command]) -> list[Recorded]:
         """Record all or none; return once they are in the books. Raises the commands' refusals."""

@@ -123,7 +123,6 @@ async def _make(
         execution_date = on or await desk.commands.open_date()
         if execution_date is None:
             raise BookNotOpen("Open the book on its first business date.")
-        assert desk.platform is not None
         parties = await accounts_of(
             desk.platform.api_url("origination"),
             desk.platform.tokens()["accountant"],

@@ -19,9 +19,10 @@ from services.ledger.bank.desk import BankDesk
 from services.ledger.bank.lender import EXAMPLE, Lender, read_lender
 from services.ledger.bank.reading import account_states
 from services.ledger.bank.views import line_documents
-from services.ledger.queries import snapshot
+from services.ledger.queries import branch_cash, snapshot
 from shared.errors import MissingPrecondition
 from shared.events.envelope import EventId, LoanId
+from shared.events.ledger import Branch
 from shared.settings import ServiceSettings
 from shared.topics import LIFECYCLE
 
@@ -75,17 +76,26 @@ def match(
     line: LineId,
     loan: Annotated[str | None, typer.Option(help="It is a payment for this loan.")] = None,
     event: Annotated[str | None, typer.Option(help="It is this payment or disbursement, or returns it.")] = None,
+    branch: Annotated[str | None, typer.Option(help="It is the cash of this branch, paid in: name --on, too.")] = None,
+    on: Annotated[
+        list[datetime] | None, typer.Option(metavar="DATE", formats=["%Y-%m-%d"], help="The dates of the receipts.")
+    ] = None,
     outside: Annotated[bool, typer.Option("--outside", help="It is none of the loan book's business.")] = False,
     reason: Reason = ON_REQUEST,
     as_json: AsJson = False,
 ) -> None:
     """Say what a line is; what it was matched to before is taken back with it."""
-    if sum((loan is not None, event is not None, outside)) != 1:
-        raise MissingPrecondition("Name one of --loan, --event and --outside.")
+    if sum((loan is not None, event is not None, branch is not None, outside)) != 1:
+        raise MissingPrecondition("Name one of --loan, --event, --branch and --outside.")
+    if (branch is None) != (not on):
+        raise MissingPrecondition("Name --branch and --on together.")
     _require_form(LoanId, loan)
     _require_form(EventId, event)
 
     async def asked(desk: BankDesk) -> dict[str, Any]:
+        if branch is not None:
+            receipts = await _receipts(desk, branch, [day.date() for day in on or []])
+            return await desk.match_all(line, receipts, reason)
         return await desk.match(line, loan_id=loan, event_id=event, outside=outside, reason=reason)
 
     _assigned(asked, as_json=as_json)
@@ -143,6 +153,14 @@ def _require_form(form: Any, text: str | None) -> None:
         TypeAdapter(form | None).validate_python(text)
     except ValidationError:
         raise MissingPrecondition(f"{(text or '')[:80]!r} has not the form of an id.") from None
+
+
+async def _receipts(desk: BankDesk, branch: str, days: list[date]) -> list[str]:
+    """The payments of the branch's receipts of these days that stand."""
+    _require_form(Branch, branch)
+    async with desk.books() as connection, snapshot(connection):
+        found = [await branch_cash(connection, branch, day) for day in days]
+    return [one["payment_id"] for document in found for one in document["receipts"] if one["stands"]]
 
 
 @asynccontextmanager

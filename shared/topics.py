@@ -13,6 +13,7 @@ from shared.events import (
     bank,
     checkpoints,
     collections,
+    debits,
     entries,
     inbox,
     ledger,
@@ -67,6 +68,12 @@ LifecycleEvent = Annotated[
     | entries.PeriodClosed
     | bank.BankStatementTaken
     | bank.BankLineAssigned
+    | debits.MandateSigned
+    | debits.MandateRevoked
+    | debits.MandateResumed
+    | debits.DebitRunMade
+    | debits.DebitRunVoided
+    | debits.DebitRejected
     | payment_files.PaymentFileMade
     | payment_files.PaymentFileVoided
     | payment_files.PaymentStatusTaken
@@ -105,7 +112,7 @@ def _written_by(service: str, *events: type[Envelope]) -> dict[type[Envelope] | 
 
 LIFECYCLE = Topic(
     name="loans.lifecycle.v1",
-    key="loan id (or `bank.<account>`, `payment-files`, `general-ledger` or `book`)",
+    key="loan id (or `bank.<account>`, `payment-files`, `direct-debits`, `general-ledger` or `book`)",
     writers=_written_by("origination", origination.LoanContracted, origination.LoanDisbursed)
     | _written_by(
         "ledger",
@@ -140,6 +147,12 @@ LIFECYCLE = Topic(
         entries.PeriodClosed,
         bank.BankStatementTaken,
         bank.BankLineAssigned,
+        debits.MandateSigned,
+        debits.MandateRevoked,
+        debits.MandateResumed,
+        debits.DebitRunMade,
+        debits.DebitRunVoided,
+        debits.DebitRejected,
         payment_files.PaymentFileMade,
         payment_files.PaymentFileVoided,
         payment_files.PaymentStatusTaken,

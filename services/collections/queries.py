@@ -28,6 +28,8 @@ SELECT facts, open_date, ARRAY(
 ) AS promise_ids
 FROM contact_state c JOIN position USING (partition) WHERE c.subject = $1
 """
+# Borrowers who dispute something; the text is looked at before it is read.
+_DISPUTES = """SELECT subject, facts FROM contact_state WHERE facts LIKE '%"dispute"%'"""
 _LOG = """
 SELECT contact_id, at, channel, purpose, outcome, loan_id FROM contact_log
 WHERE borrower_id = $1 AND at BETWEEN $2 AND $3 ORDER BY at, contact_id
@@ -72,6 +74,16 @@ SELECT (SELECT count(*) FROM promise WHERE status = 'active') AS promises,
     )) AS reminders_due,
     (SELECT count(*) FROM contact_log WHERE outcome = 'unclear') AS unclear_contacts
 """
+
+
+async def disputes(connection: Any) -> set[tuple[str, str | None]]:
+    """What is disputed now: (borrower id, loan id, or None for all of the borrower's)."""
+    return {
+        (row["subject"], loan_id)
+        for row in await connection.fetch(_DISPUTES)
+        for kind, loan_id in facts_of(json.loads(row["facts"])).stops
+        if kind == "dispute"
+    }
 
 
 async def partition_of(connection: Any, borrower_id: str) -> int:

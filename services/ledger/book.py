@@ -26,6 +26,15 @@ from services.ledger.reading import PlainPayment, read_to_fold
 from shared.errors import InvariantBroken
 from shared.events.bank import SUBJECT, BankLineAssigned, BankStatementTaken
 from shared.events.collections import PlanAgreed
+from shared.events.debits import (
+    DIRECT_DEBITS,
+    DebitRejected,
+    DebitRunMade,
+    DebitRunVoided,
+    MandateResumed,
+    MandateRevoked,
+    MandateSigned,
+)
 from shared.events.entries import (
     GENERAL_LEDGER,
     JournalEntryApproved,
@@ -62,8 +71,10 @@ RateRow = tuple[str, date, str, int]
 """index, date from which it is in force, annual rate, offset."""
 _ENTRIES = (JournalEntryApproved, JournalEntryProposed, JournalEntryDeclined)
 _BANK = (BankStatementTaken, BankLineAssigned)
+_RUNS = (DebitRunMade, DebitRunVoided)
+_DEBITS = (*_RUNS, MandateSigned, MandateRevoked, MandateResumed, DebitRejected)
 _FILES = (PaymentFileMade, PaymentFileVoided, PaymentStatusTaken)
-_UNTOLD = (*_ENTRIES, *_BANK, *_FILES)
+_UNTOLD = (*_ENTRIES, *_BANK, *_DEBITS, *_FILES)
 """Kinds that move no figure of a loan, so that no reader has to hear of them."""
 _NOTED = (*_UNTOLD, PlanAgreed)
 """Kinds that are kept with their subject and are no facts of a loan: no fold of one knows of them."""
@@ -223,6 +234,9 @@ class Book:
         if isinstance(event, _BANK):
             if loan.status != UNKNOWN or loan.loan_id != f"{SUBJECT}{event.data.account}":
                 raise InvariantBroken(f"what the bank said of account {event.data.account}, on another subject")
+        elif isinstance(event, _RUNS):
+            if loan.status != UNKNOWN or loan.loan_id != DIRECT_DEBITS:
+                raise InvariantBroken("a run of direct debits, on another subject")
         elif isinstance(event, _FILES):
             if loan.status != UNKNOWN or loan.loan_id != PAYMENT_FILES:
                 raise InvariantBroken(f"{event.type} on another subject than {PAYMENT_FILES}")

@@ -12,6 +12,14 @@ from services.ledger.reading import read
 from shared.events import servicing
 from shared.events.bank import BankLineAssigned, BankStatementTaken
 from shared.events.collections import PlanAgreed
+from shared.events.debits import (
+    DebitRejected,
+    DebitRunMade,
+    DebitRunVoided,
+    MandateResumed,
+    MandateRevoked,
+    MandateSigned,
+)
 from shared.events.entries import JournalEntryApproved, JournalEntryDeclined, JournalEntryProposed, PeriodClosed
 from shared.events.envelope import Envelope
 from shared.events.ledger import (
@@ -56,6 +64,14 @@ RULES: dict[type[Envelope], str] = {
     "from lines are events of their own.",
     BankLineAssigned: "A person says what a line of a bank statement is; the payment that stood for it is taken back, "
     "and those that take its place count from the same date.",
+    MandateSigned: "A mandate to debit the borrower's account is noted; it takes the place of an earlier one.",
+    MandateRevoked: "A mandate is taken back: no run of direct debits uses it any more.",
+    MandateResumed: "A mandate that a returned debit had suspended is used again; a person has looked at it.",
+    DebitRunMade: "A file of direct debits is noted with what it asks for; no money has moved, and a payment comes "
+    "with the bank's statement.",
+    DebitRunVoided: "A run that was never sent is taken back: its instalments may stand in another.",
+    DebitRejected: "The bank refused a direct debit before money moved; whether it is tried again follows from the "
+    "code and the policy of the day.",
     PaymentFileMade: "A file asks the bank to pay disbursements out, which were booked when they were ordered.",
     PaymentFileVoided: "A file is not sent; its disbursements are free for another one.",
     PaymentStatusTaken: "What the bank says of a file is noted; a rejected disbursement is undone by an event of "

@@ -15,6 +15,7 @@ from services.ledger.engine.instalment_fees import receivable
 from services.ledger.engine.journal import Journal, JournalLine
 from shared.errors import InvariantBroken
 from shared.events.envelope import BOOK, SCHEMA_BASE, Attributes, derived_event_id
+from shared.events.ledger import PaymentReversed
 from shared.money import code_of, decimal_text
 from shared.partitioner import partition_for
 from shared.streams.dead_letters import dead_letter as of_record
@@ -144,10 +145,12 @@ def entry(
     """EntryPosted or InstalmentFellDue; `figures` is `account` of the loan."""
     key = loan.borrower_id or loan.loan_id
     head = _derived(kind, cause, key, derived_event_id(cause.id, partition, loan.loan_id, ENTRY))
+    code = cause.data.code if isinstance(cause, PaymentReversed) else None
+    returned = f'"returned":"{code}",' if code is not None else ""
     value = (
         f'{head}{{"loan_id":"{loan.loan_id}","borrower_id":{_text(loan.borrower_id)},"cause":"{cause.type}",'
         f'"currency":{_text(code_of(loan.currency) if loan.currency else None)},"booking_date":"{iso(open_day)}",'
-        f'"postings":[{",".join(map(_posting, lines))}],"account":{figures}}}}}'
+        f'"postings":[{",".join(map(_posting, lines))}],{returned}"account":{figures}}}}}'
     )
     raw = key.encode()
     return Message(topics.events, partition_for(raw, topics.partitions), raw, value.encode())

@@ -30,7 +30,9 @@ _PLAIN_PAYMENT = re.compile(
     rf'(?:"correlationid":"({_TEXT}{{0,100}})",)?(?:"causationid":"{_TEXT}{{0,100}}",)?'
     rf'(?:"traceparent":"({_TEXT}{{0,100}})",)?'
     r'"data":\{"amount":"((?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,4})?)","currency":"([A-Z]{3})"'
-    r'(?:,"reference":"[A-Za-z0-9._:/-]{1,64}")?\}\}'
+    r'(?:,"reference":"[A-Za-z0-9._:/-]{1,64}")?'
+    r'(?:,"receipt":\{"branch":"[a-z0-9][a-z0-9-]{0,31}","number":"[A-Za-z0-9._:/-]{1,35}",'
+    rf'"cashier":"{_TEXT}{{1,100}}"\}})?\}}\}}'
 ).fullmatch
 """`PaymentReceived.to_json` without an effective date. Each attribute is no wider here than in its model."""
 

@@ -150,7 +150,8 @@ def _dormancy(borrower: Borrower, month: int) -> Value | None:
 
 
 def _returned_items(borrower: Borrower, month: int) -> Value | None:
-    if borrower.series.first is None or month < borrower.series.first:
+    known = [] if borrower.series.first is None else [borrower.series.first]
+    if month < min([*known, *borrower.series.given_back], default=month + 1):
         return None
     count = series.returned(borrower.series, month)
     return Value(Decimal(count), {"items": count})

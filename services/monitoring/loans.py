@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from services.monitoring import alerts
+from services.monitoring import alerts, series
 from services.monitoring.classification import days_past_due, marks_of, next_crossing, next_of_watch
 from services.monitoring.policy import SEVERITIES, IndicatorRow
 from services.monitoring.state import Alert, Borrower, Loan, month_of
@@ -39,6 +39,8 @@ def take_entry(borrower: Borrower, data: Entry, context: Context) -> None:
     loan.restructured, loan.watched_until = account.restructured or 0, account.watched_until
     loan.charged_off_on = account.charged_off_on
     loan.as_of = data.booking_date
+    if data.returned is not None:
+        series.give_back(borrower.series, data.booking_date)
     if loan.currency:
         put_history(borrower, loan, context, data.booking_date)
     if (loan.since, loan.status, marks(loan)) != before:

@@ -91,9 +91,17 @@ def inflow(series: Series, month: int) -> int:
     return _month(series, month).inflow + sum(day.inflow for _, day in _days(series, month))
 
 
+def give_back(series: Series, on: date) -> None:
+    """A payment to the lender came back on this date."""
+    month = month_of(on)
+    series.given_back[month] = series.given_back.get(month, 0) + 1
+
+
 def returned(series: Series, month: int) -> int:
-    """Items that the bank gave back, or charged penalty interest for."""
-    return _month(series, month).returned + sum(day.returned for _, day in _days(series, month))
+    """Items that the bank gave back, or charged penalty interest for, by the account's feed or by what came back of
+    payments to the lender: the larger figure, since the feed of an account tells the same items."""
+    told = _month(series, month).returned + sum(day.returned for _, day in _days(series, month))
+    return max(told, series.given_back.get(month, 0))
 
 
 def sales(series: Series, month: int) -> Decimal:
@@ -158,6 +166,8 @@ def sum_up(series: Series, judged: int) -> None:
         del series.months[month]
     for month in [month for month in series.late if month <= judged - KEPT_MONTHS]:
         del series.late[month]
+    for month in [month for month in series.given_back if month <= judged - KEPT_MONTHS]:
+        del series.given_back[month]
 
 
 def _sum_month(series: Series, month: int) -> None:

@@ -141,6 +141,8 @@ class Series(msgspec.Struct):
     units: dict[str, str] = {}
     late: dict[int, int] = {}
     """Month → the longest that an instalment was late in it, in days."""
+    given_back: dict[int, int] = {}
+    """Month → payments to the lender that the borrower's bank gave back in it."""
 
 
 class Standing(msgspec.Struct, array_like=True):

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from shared.events.envelope import Amount, CurrencyCode, Data, Envelope, EventId, LoanId, SignedAmount
-from shared.events.ledger import Reason
+from shared.events.ledger import Reason, ReasonCode
 
 AccountId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 """The lender's own name for a bank account of its own."""
@@ -43,7 +43,7 @@ class Allocation(Data):
 
 class BankLine(Data):
     """One booked movement: money in is positive. `candidates`: loans between which nobody but a person can decide.
-    `expected`: what a `partial` one was recorded, or asked for, with."""
+    `expected`: what a `partial` one was recorded, or asked for, with. `code`: why a payment came back."""
 
     n: Annotated[int, Field(ge=1, le=LINES_MAX, strict=True)]
     booked_on: date
@@ -55,6 +55,7 @@ class BankLine(Data):
     allocations: tuple[Allocation, ...] = ()
     candidates: tuple[LoanId, ...] = ()
     expected: Amount | None = None
+    code: ReasonCode | None = None
 
 
 class BankStatement(Data):

@@ -10,21 +10,40 @@ from shared.events.terms import AnnualRate, RateIndex, SignedRate
 
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Offset = Annotated[int, Field(ge=0, strict=True)]
+ReasonCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,4}$")]
+"""Why a bank refused or gave back money: a code of ISO 20022's external sets (payment return, status reason)."""
+
+
+Branch = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+"""The lender's own name for one of its branches."""
+ReceiptNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/-]{1,35}$")]
+
+
+class Receipt(Data):
+    """Cash was taken at a branch, and a receipt given whose number the branch gives once. `cashier`: the name of a
+    token."""
+
+    branch: Branch
+    number: ReceiptNumber
+    cashier: Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class Payment(Data):
-    """Money received for a loan. `reference` is the payer's or the bank's own and holds no personal data."""
+    """Money received for a loan. `reference` is the payer's or the bank's own and holds no personal data. `receipt`: it
+    was cash at a branch."""
 
     amount: Amount
     currency: CurrencyCode
     reference: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/-]{1,64}$")] | None = None
+    receipt: Receipt | None = None
 
 
 class Reversal(Data):
-    """The payment whose event id this is did not happen (returned, mistaken)."""
+    """The payment whose event id this is did not happen (returned, mistaken). `code`: the bank's reason, if any."""
 
     payment_id: EventId
     reason: Reason
+    code: ReasonCode | None = None
 
 
 class BusinessDate(Data):
@@ -159,7 +178,8 @@ class Account(Data):
 
 
 class Entry(Data):
-    """What one event did to one loan: its postings (possibly none) and the account afterwards."""
+    """What one event did to one loan: its postings (possibly none) and the account afterwards. `returned`: the bank's
+    reason, where the event is a payment that it gave back."""
 
     loan_id: LoanId
     borrower_id: BorrowerId | None = None
@@ -167,6 +187,7 @@ class Entry(Data):
     currency: CurrencyCode | None = None
     booking_date: date
     postings: list[Posting]
+    returned: ReasonCode | None = None
     account: Account
 
 

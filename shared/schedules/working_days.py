@@ -13,6 +13,8 @@ from shared.events.terms import DueDateShift
 from shared.schedules.refusals import UnknownHolidayCalendar
 
 CHINA = "CN"
+T2 = "ECB"
+"""The business days of T2, on which euro payments settle between banks; no country's."""
 
 
 @lru_cache(maxsize=64)
@@ -20,7 +22,7 @@ def _calendar(country: str) -> Any:
     import holidays
 
     try:
-        return holidays.country_holidays(country)
+        return holidays.financial_holidays(T2) if country == T2 else holidays.country_holidays(country)
     except NotImplementedError:
         raise UnknownHolidayCalendar(f"There is no holiday calendar for {country}.", field="holidays") from None
 

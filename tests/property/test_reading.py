@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lendlog.histories import History
 from services.ledger.engine.opening import in_minor_units
 from services.ledger.reading import PlainPayment, read, read_to_fold
-from shared.events.ledger import PaymentReceived
+from shared.events.ledger import PaymentReceived, Receipt
 from shared.streams.intake import NotUnderstood, Unreadable
 from shared.streams.ports import Record
 
@@ -83,6 +83,17 @@ def test_a_fact_of_any_value(name: str, value: Any) -> None:
     require_the_same(record(wire(PLAIN | {"data": PLAIN["data"] | {name: value}})))  # type: ignore[operator]
 
 
+RECEIPT = {"branch": "north", "number": "N/2025-17", "cashier": "Li Wei"}
+
+
+@given(st.sampled_from(("branch", "number", "cashier", "unknown")), st.one_of(VALUES, st.text(max_size=120)))
+@example("branch", "north-2")
+@example("cashier", "x" * 101)
+def test_a_receipt_of_any_value(name: str, value: Any) -> None:
+    data = {"amount": "1250.00", "currency": "CZK", "receipt": RECEIPT | {name: value}}
+    require_the_same(record(wire(PLAIN | {"data": data})))
+
+
 @given(st.permutations(list(PLAIN)), st.integers(0, len(PLAIN)))
 def test_attributes_in_any_order_or_absent(names: list[str], count: int) -> None:
     require_the_same(record(wire({name: PLAIN[name] for name in names[:count]})))
@@ -106,6 +117,8 @@ def test_what_our_writers_put_is_known_by_sight() -> None:
     payment = PaymentReceived.model_validate_json(wire(PLAIN))
     assert isinstance(read_to_fold(record(payment.to_json())), PlainPayment)
     assert isinstance(read_to_fold(record(wire(LESS))), PlainPayment)
+    cash = payment.model_copy(update={"data": payment.data.model_copy(update={"receipt": Receipt(**RECEIPT)})})
+    assert isinstance(read_to_fold(record(cash.to_json())), PlainPayment)
     histories = [one for one in History(seed=1, loans=20, days=60).records() if one.value is not None]
     payments = [one for one in histories if b"PaymentReceived" in (one.value or b"")]
     assert payments

@@ -16,6 +16,8 @@ from shared.events.ledger import Reason
 
 BANK_BODIES = {"/v1/bank/statements": FILE_BYTES_MAX}
 PARTS_MAX = 50
+FACTS_MAX = 1_000
+"""Payments that one line may be: the cash of a branch over several days."""
 LineId = Annotated[EventId, Path()]
 Profile = Annotated[
     Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,40}$")] | None,
@@ -24,17 +26,22 @@ Profile = Annotated[
 
 
 class NewMatch(Body):
-    """What a line is: a payment for `loan_id`, the fact `event_id` of the books, or none of the book's business."""
+    """What a line is: a payment for `loan_id`, the fact `event_id` of the books, the payments `event_ids` together, or
+    none of the book's business."""
 
     loan_id: LoanId | None = None
     event_id: EventId | None = None
+    event_ids: Annotated[list[EventId], Field(min_length=1, max_length=FACTS_MAX)] | None = None
     outside: bool = False
     reason: Reason
 
     @model_validator(mode="after")
     def _one(self) -> "NewMatch":
-        if sum((self.loan_id is not None, self.event_id is not None, self.outside)) != 1:
-            raise ValueError("name one of loan_id, event_id and outside")
+        named = (self.loan_id, self.event_id, self.event_ids)
+        if sum(one is not None for one in named) + self.outside != 1:
+            raise ValueError("name one of loan_id, event_id, event_ids and outside")
+        if self.event_ids is not None and len(set(self.event_ids)) < len(self.event_ids):
+            raise ValueError("name each of event_ids once")
         return self
 
 
@@ -81,6 +88,8 @@ async def lines(
 
 async def match_line(call: Calling, line_id: LineId, body: NewMatch) -> JSONResponse:
     """Say what a line is; what it was matched to before is taken back in the same transaction."""
+    if body.event_ids is not None:
+        return _accepted(await call.services.bank.match_all(line_id, body.event_ids, body.reason))
     found = await call.services.bank.match(
         line_id, loan_id=body.loan_id, event_id=body.event_id, outside=body.outside, reason=body.reason
     )

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from shared.api import Body, Day
 from shared.events.envelope import Amount, BorrowerId, CurrencyCode, EventId, LoanId
-from shared.events.ledger import Reason
+from shared.events.ledger import Branch, Reason, ReceiptNumber
 from shared.events.origination import Contract, Security
 from shared.events.take_over import OpeningInstalment, OpeningPositions
 from shared.events.terms import RateIndex, SignedRate, Terms
@@ -93,13 +93,22 @@ class NewTakeOver(OpeningPositions):
         return OpeningPositions.model_validate(self.model_dump(exclude={"cut_over"}))
 
 
+class NewReceipt(Body):
+    """A receipt for cash at a branch; the token says who the cashier is."""
+
+    branch: Branch
+    number: ReceiptNumber
+
+
 class NewPayment(Body):
-    """Money that came in; without a date on the open one."""
+    """Money that came in; without a date on the open one. With a `receipt` it was cash at a branch, and the same
+    receipt again is the same payment."""
 
     amount: Amount
     currency: CurrencyCode
     effective_date: Day | None = None
     reference: Reference | None = None
+    receipt: NewReceipt | None = None
 
 
 class NewReversal(Body):

@@ -19,6 +19,7 @@ from services.ledger.api.bodies import (
     NewSchedule,
     NewTakeOver,
 )
+from services.ledger.api.debits import DEBIT_ROUTES
 from services.ledger.api.entries import ENTRY_ROUTES
 from services.ledger.api.pay_outs import PAY_OUT_ROUTES
 from services.ledger.api.periods import PERIOD_ROUTES
@@ -40,12 +41,16 @@ from services.ledger.commands import (
     ReversePayment,
     TakeOver,
 )
-from shared.api import Route
+from services.ledger.commands.receipts import receipt_event_id
+from shared.api import Day, Route
 from shared.errors import Refusal
 from shared.events.envelope import EventId, new_event_id
+from shared.events.ledger import Branch, Receipt
 from shared.events.terms import RateIndex
 
 Payment = Annotated[EventId, Path()]
+BranchName = Annotated[Branch, Path()]
+OnDate = Annotated[Day, Query(description="The value date of receipts, and the booking date of what is taken back.")]
 Index = Annotated[RateIndex | None, Query(description="Only this reference rate, such as CN-LPR-1Y.")]
 
 
@@ -120,11 +125,22 @@ async def take_over(call: Calling, loan_id: Loan, body: NewTakeOver, preview: Pr
 
 async def receive_payment(call: Calling, loan_id: Loan, body: NewPayment, preview: Preview = False) -> JSONResponse:
     """Record money that came in. It is accepted for a loan that is not known, too, and waits in suspense."""
-    event_id = new_event_id()
-    command = ReceivePayment(loan_id, body.amount, body.currency, body.effective_date, body.reference, event_id)
+    event_id, receipt = new_event_id(), None
+    if (given := body.receipt) is not None:
+        event_id = receipt_event_id(given.branch, given.number)
+        receipt = Receipt(branch=given.branch, number=given.number, cashier=call.caller.name)
+    money = body.amount, body.currency, body.effective_date, body.reference
+    command = ReceivePayment(loan_id, *money, event_id, receipt)
     if preview:
         return await preview_of(call, command)
     return await record(call, command, body, place=f"/v1/loans/{loan_id}", loan_id=loan_id)
+
+
+async def branch_cash(call: Calling, branch: BranchName, on: OnDate, after: After = None) -> dict[str, Any]:
+    """The cash of a branch on a date: its receipts, what was taken back on it, and the totals per currency."""
+    await wait_for(call.services, after)
+    async with call.services.ledger.acquire() as connection, queries.snapshot(connection):
+        return await queries.branch_cash(connection, branch, on)
 
 
 async def reverse_payment(
@@ -249,6 +265,7 @@ ROUTES: tuple[Route, ...] = (
     ("POST", "/v1/loans", contract_loan),
     ("POST", "/v1/loans/{loan_id}/disbursement", disburse),
     ("POST", "/v1/loans/{loan_id}/take-over", take_over),
+    ("GET", "/v1/branches/{branch}/cash", branch_cash),
     ("POST", "/v1/loans/{loan_id}/payments", receive_payment),
     ("POST", "/v1/loans/{loan_id}/payments/{payment_id}/reversal", reverse_payment),
     *SERVICING_ROUTES,
@@ -260,6 +277,7 @@ ROUTES: tuple[Route, ...] = (
     *PERIOD_ROUTES,
     *ENTRY_ROUTES,
     *BANK_ROUTES,
+    *DEBIT_ROUTES,
     *PAY_OUT_ROUTES,
     *PROOF_ROUTES,
     ("GET", "/v1/parked", parked),

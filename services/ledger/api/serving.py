@@ -14,6 +14,7 @@ from services.ledger.bank.desk import BankDesk
 from services.ledger.bank.lender import EXAMPLE, read_lender
 from services.ledger.bank.pay_out_desk import PayOutDesk
 from services.ledger.commands import Command, LedgerCommands, Recorded
+from services.ledger.debits.desk import DebitDesk
 from shared.api import Call, authorised
 
 
@@ -37,6 +38,11 @@ class Services:
     def bank(self) -> BankDesk:
         """Where statements are taken in. Raises MissingPrecondition if the folder is not usable."""
         return BankDesk(self.commands, self.ledger.acquire, read_lender(self.bank_folder))
+
+    @property
+    def debits(self) -> DebitDesk:
+        """Where mandates and runs of direct debits are kept. Raises as `bank` does."""
+        return DebitDesk(self.commands, self.ledger.acquire, read_lender(self.bank_folder))
 
     @property
     def pay_outs(self) -> PayOutDesk:

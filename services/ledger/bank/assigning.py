@@ -48,12 +48,32 @@ def to_fact(line: LineState, fact: CashFact | None, linked: frozenset[str], reas
         detail = "No payment or disbursement of this id stands in the books, or another line is it."
         raise UnknownFact(detail, field="event_id")
     if returns:
-        command, moved = take_back(fact, _id(line, "-", 1), reason)
+        command, moved = take_back(fact, _id(line, "-", 1), reason, line.line.code)
         assign = _assign(line, "returned", (allocation_of(moved, made=True),), reason, after)
         return [*_taken_back(line, reason), command, assign]
     if (fact.amount < 0) != (line.amount < 0):
         raise UnknownFact("Money that came in is no money that went out.", field="event_id")
     assign = _assign(line, "assigned", (allocation_of(fact, made=False),), reason, after)
+    return [*_taken_back(line, reason), assign]
+
+
+def to_facts(
+    line: LineState, facts: Sequence[CashFact], linked: frozenset[str], reason: str, after: str
+) -> list[Command]:
+    """The line is several payments that the books have: the cash of a branch, paid in as one. Raises UnknownFact,
+    MoneyWentOut, DoesNotAddUp."""
+    if line.amount < 0:
+        raise MoneyWentOut(f"The line is {_text(line.amount, line)} {line.currency}.", field="event_ids")
+    if {one.event_id for one in line.allocations} == {fact.event_id for fact in facts}:
+        return []
+    for fact in facts:
+        if fact.event_id in linked or fact.currency != line.currency or fact.amount <= 0:
+            detail = f"{fact.event_id} is no payment of this currency that no line has."
+            raise UnknownFact(detail, field="event_ids")
+    if (total := sum(fact.amount for fact in facts)) != line.amount:
+        detail = f"The payments make {_text(total, line)}, the line is {_text(line.amount, line)} {line.currency}."
+        raise DoesNotAddUp(detail, field="event_ids")
+    assign = _assign(line, "assigned", tuple(allocation_of(fact, made=False) for fact in facts), reason, after)
     return [*_taken_back(line, reason), assign]
 
 

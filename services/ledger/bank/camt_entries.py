@@ -1,5 +1,6 @@
 """Entries (Ntry) of a camt.053 statement as the fields of lines."""
 
+import re
 from typing import Any
 
 from services.ledger.bank.camt_nodes import all_of, at, day_of, text_at
@@ -10,6 +11,8 @@ from services.ledger.bank.statement import amount_of
 BOOKED = "BOOK"
 RETURNS = ("RRTN", "RPCR", "PRDD", "UPDD", "RDDT", "ARET")
 """Bank transaction sub-families (BkTxCd) of payments and direct debits that are returned, reimbursed or reversed."""
+
+_CODE = re.compile(r"[A-Z0-9]{1,4}")
 
 Fields = dict[str, Any]
 
@@ -51,10 +54,10 @@ def _lines(entry: Any, amount: int, currency: str, here: str) -> list[Fields]:
     parts = _parts(details, amount, currency, here)
     if len(details) > 1 and parts is not None:
         return [
-            dates | _named(entry, [tx]) | {"amount": part, "returned": _returned(entry, [tx])}
+            dates | _named(entry, [tx]) | {"amount": part} | _returned(entry, [tx])
             for tx, part in zip(details, parts, strict=True)
         ]
-    return [dates | _named(entry, details) | {"amount": amount, "returned": _returned(entry, details)}]
+    return [dates | _named(entry, details) | {"amount": amount} | _returned(entry, details)]
 
 
 def _parts(details: list[Any], amount: int, currency: str, here: str) -> list[int] | None:
@@ -89,9 +92,14 @@ def _named(entry: Any, details: list[Any]) -> Fields:
     }
 
 
-def _returned(entry: Any, details: list[Any]) -> bool:
-    """Whether the bank takes an earlier movement back."""
-    if text_at(entry, "RvslInd") in ("true", "1") or any(at(tx, "RtrInf") is not None for tx in details):
-        return True
-    codes = [text_at(node, "BkTxCd/Domn/Fmly/SubFmlyCd") for node in (entry, *details)]
-    return any(code in RETURNS for code in codes)
+def _returned(entry: Any, details: list[Any]) -> Fields:
+    """Whether the bank takes an earlier movement back, and why, where it says so of a single transaction."""
+    reasons = {text_at(tx, "RtrInf/Rsn/Cd") for tx in details}
+    code = next(iter(reasons)) if len(reasons) == 1 else None
+    kinds = [text_at(node, "BkTxCd/Domn/Fmly/SubFmlyCd") for node in (entry, *details)]
+    returned = (
+        text_at(entry, "RvslInd") in ("true", "1")
+        or any(at(tx, "RtrInf") is not None for tx in details)
+        or any(kind in RETURNS for kind in kinds)
+    )
+    return {"returned": returned, "code": code if returned and code and _CODE.fullmatch(code) else None}

@@ -19,6 +19,7 @@ from services.ledger.bank.refusals import (
     StatementEmpty,
     StatementOnItsWay,
     StatementTooLarge,
+    UnknownFact,
     UnknownLine,
 )
 from services.ledger.bank.state import AccountState, LineState, statement_event_id
@@ -27,6 +28,7 @@ from services.ledger.bank.taking import commands_of
 from services.ledger.bank.views import line_document, line_documents, statement_document
 from services.ledger.commands.model import AssignLine, Command, ReversePayment, TakeStatement
 from services.ledger.commands.recorder import LedgerCommands
+from services.ledger.debits.reading import debits_named
 from services.ledger.queries.snapshots import snapshot
 from shared.money import minor_units
 
@@ -114,7 +116,8 @@ class BankDesk:
         loans = await reading.loans_named(connection, tokens)
         nameless = {line.amount for line in statement.lines if line.amount > 0 and not loans.keys() & set(line.tokens)}
         claiming = await reading.loans_claiming(connection, nameless) if nameless else ()
-        return Known(facts | made, loans, claiming, await self._linked(connection))
+        debits = await debits_named(connection, tokens)
+        return Known(facts | made, loans, claiming, await self._linked(connection), debits)
 
     async def _linked(self, connection: Any) -> frozenset[str]:
         """The facts that stand for a line of any account."""
@@ -145,6 +148,17 @@ class BankDesk:
                 return assigning.to_outside(line, reason, after)
             facts = standing((await reading.facts_named(connection, [event_id or ""])).values())
             return assigning.to_fact(line, facts.get(event_id or ""), linked, reason, after)
+
+        return await self._assign(line_id, plan)
+
+    async def match_all(self, line_id: str, event_ids: Sequence[str], reason: str) -> dict[str, Any]:
+        """The line is these payments together, all of which the books have."""
+
+        async def plan(connection: Any, line: LineState, linked: frozenset[str], after: str) -> list[Command]:
+            facts = standing((await reading.facts_named(connection, event_ids)).values())
+            if missing := [one for one in event_ids if one not in facts]:
+                raise UnknownFact(f"The books have no payment {missing[0]} that stands.", field="event_ids")
+            return assigning.to_facts(line, [facts[one] for one in event_ids], linked, reason, after)
 
         return await self._assign(line_id, plan)
 

@@ -1,7 +1,7 @@
 """Facts of the books that move cash, as reconciliation sees them: by the event that caused them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 
@@ -55,11 +55,22 @@ class OpenLoan:
 
 
 @dataclass(frozen=True, slots=True)
+class Debit:
+    """A direct debit that was asked for: its reference, and what would come in for the loan."""
+
+    reference: str
+    loan_id: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What the books know when a statement is matched. `loans`: those that lines name, by id; `claiming`: those with an
-    unpaid instalment about now, for lines that name nothing; `linked`: facts that stand for a line already."""
+    unpaid instalment about now, for lines that name nothing; `linked`: facts that stand for a line already; `debits`:
+    those that lines name, by reference."""
 
     facts: Mapping[str, CashFact]
     loans: Mapping[str, OpenLoan]
     claiming: tuple[OpenLoan, ...] = ()
     linked: frozenset[str] = frozenset()
+    debits: Mapping[str, Debit] = field(default_factory=dict)

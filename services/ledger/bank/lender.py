@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from stdnum import iban
+from stdnum.eu import at_02
 
 from services.ledger.bank.csv_profile import Profile, read_profile
 from services.ledger.bank.pain_parts import Party
@@ -28,6 +29,10 @@ Days = Annotated[int, Field(ge=0, le=400, strict=True)]
 
 class _Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _creditor_id(text: str) -> str:
+    return str(at_02.validate(text))
 
 
 class BankAccount(_Row):
@@ -46,6 +51,8 @@ class BankAccount(_Row):
     bic: Annotated[str, Field(pattern=r"^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?$")] | None = None
     bank_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,35}$")] | None = None
     clearing: Annotated[str, Field(pattern=r"^[A-Z]{2}[A-Z0-9]{1,3}$")] | None = None
+    creditor_id: Annotated[str, AfterValidator(_creditor_id)] | None = None
+    """The creditor identifier of SEPA (AT-02) by which direct debits are collected on the account."""
     pays_out_from: date | None = None
     """Disbursements of value dates from then on go out of this account by file; absent: none does."""
 

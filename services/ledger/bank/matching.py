@@ -1,16 +1,17 @@
 """What each line of a statement is: a pure function of the line, what the books know, and the rules of the day.
 
-Money in, the first that fits: the payment that it names; the loan that it names (a payment of that loan which was
-recorded before the bank showed it, else a new one); a recorded payment of the same amount about the same day; a claim
-of the same amount about the same day. Where several fit, nobody but a person decides. Money out: the payment that a
-return names, else the disbursement of the same amount, by the loan that it names or about the same day.
+Money in, the first that fits: the payment that it names; the direct debit that it names; the loan that it names (a
+payment of that loan which was recorded before the bank showed it, else a new one); a recorded payment of the same
+amount about the same day; a claim of the same amount about the same day. Where several fit, nobody but a person
+decides. Money out: the payment that a return names, else the disbursement of the same amount, by the loan that it
+names or about the same day.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
-from services.ledger.bank.facts import CashFact, Known, OpenLoan, standing
+from services.ledger.bank.facts import CashFact, Debit, Known, OpenLoan, standing
 from services.ledger.bank.lender import MatchingRow
 from services.ledger.bank.state import line_id, suspense_id
 from services.ledger.bank.statement import Line, Statement
@@ -55,7 +56,7 @@ def match(account: str, statement: Statement, known: Known, rules: MatchingRow) 
         if one.fact is not None:
             (gone if one.outcome == "returned" else linked).add(one.fact.event_id)
         elif one.loan_id is not None:
-            made = payment_of(line, line_name, one.loan_id, statement.currency)
+            made = payment_of(one.line, line_name, one.loan_id, statement.currency)
             books[made.event_id] = made
             linked.add(made.event_id)
         found.append(one)
@@ -84,6 +85,8 @@ def _incoming(line: Line, free: list[CashFact], known: Known, rules: MatchingRow
         if len(named) == 1:
             return Match(line, "partial", named[0], expected=named[0].amount)
         return _several(line, (fact.loan_id for fact in named))
+    if debits := {token: known.debits[token] for token in line.tokens if token in known.debits}:
+        return _for_debit(line, list(debits.values()))
     if loans := [known.loans[token] for token in line.tokens if token in known.loans]:
         if len(loans) > 1:
             return _several(line, (loan.loan_id for loan in loans))
@@ -97,6 +100,17 @@ def _incoming(line: Line, free: list[CashFact], known: Known, rules: MatchingRow
     if len(asking) > 1:
         return _several(line, (loan.loan_id for loan in asking))
     return Match(line, "unmatched", candidates=tuple(loan.loan_id for loan in asking))
+
+
+def _for_debit(line: Line, debits: list[Debit]) -> Match:
+    """A direct debit is paid by no other money of the loan's: the payment is a new one, with the debit's reference."""
+    if len(debits) > 1:
+        return _several(line, (debit.loan_id for debit in debits))
+    (debit,) = debits
+    line = replace(line, reference=debit.reference)
+    if line.amount == debit.amount:
+        return Match(line, "received", loan_id=debit.loan_id)
+    return Match(line, "partial", loan_id=debit.loan_id, expected=debit.amount)
 
 
 def _for_loan(line: Line, loan: OpenLoan, came_in: list[CashFact], rules: MatchingRow) -> Match:

@@ -55,9 +55,11 @@ def receive(fact: CashFact) -> ReceivePayment:
     return ReceivePayment(fact.loan_id, text, fact.currency, fact.on, fact.reference, fact.event_id)
 
 
-def take_back(payment: CashFact, event_id: str, reason: str) -> tuple[ReversePayment, CashFact]:
-    """The command that takes a payment back, and what it moves: as if it had never come."""
-    command = ReversePayment(payment.loan_id, payment.event_id, reason, event_id)
+def take_back(
+    payment: CashFact, event_id: str, reason: str, code: str | None = None
+) -> tuple[ReversePayment, CashFact]:
+    """The command that takes a payment back, and what it moves: as if it had never come. `code`: the bank's reason."""
+    command = ReversePayment(payment.loan_id, payment.event_id, reason, event_id, code)
     moved = CashFact(
         event_id, payment.loan_id, payment.currency, -payment.amount, payment.on, reverses=payment.event_id
     )
@@ -68,7 +70,7 @@ def _effect(one: Match, name: str, currency: str) -> tuple[Allocation | None, Co
     """What a line stands for, the command that makes it if it is not in the books yet, and what that moves."""
     if one.outcome == "returned":
         assert one.fact is not None
-        command, fact = take_back(one.fact, derived_event_id(name, 0, "-", 0), RETURNED)
+        command, fact = take_back(one.fact, derived_event_id(name, 0, "-", 0), RETURNED, one.line.code)
         return allocation_of(fact, made=True), command, fact
     if one.fact is not None:
         return allocation_of(one.fact, made=False), None, None
@@ -97,4 +99,5 @@ def _line(one: Match, allocation: Allocation | None, currency: str) -> BankLine:
         allocations=(allocation,) if allocation is not None else (),
         candidates=one.candidates,
         expected=decimal_text(abs(one.expected), currency) if one.expected is not None else None,
+        code=one.line.code,
     )

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from services.ledger.commands import guards as rules
 from services.ledger.commands.guards import Guards
@@ -12,6 +12,7 @@ from services.ledger.commands.model import (
     Command,
     DeclineEntry,
     ProposeEntry,
+    ReceivePayment,
     ReversePayment,
     ServiceLoan,
     UndoEvent,
@@ -22,11 +23,22 @@ from shared.events.entries import ProposedEntry
 from shared.events.envelope import BOOK
 from shared.events.servicing import Chargeback
 
+KeyT = TypeVar("KeyT")
+
 # Payments that commands name.
 PAYMENTS = "SELECT payment_id, loan_id, reversed FROM payment WHERE payment_id = ANY($1::uuid[])"
 _KEEP_PAYMENTS = """
 INSERT INTO payment (payment_id, loan_id, reversed) SELECT * FROM unnest($1::uuid[], $2::text[], $3::boolean[])
 ON CONFLICT (payment_id) DO UPDATE SET reversed = excluded.reversed
+"""
+# Receipts that commands name.
+_RECEIPTS = """
+SELECT branch, number, payment_id, stated FROM cash_receipt
+JOIN unnest($1::text[], $2::text[]) AS named (branch, number) USING (branch, number)
+"""
+# One that is there belongs to an event that was recorded at the same time, which ends this unit.
+_KEEP_RECEIPT = """
+INSERT INTO cash_receipt (branch, number, payment_id, stated) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
 """
 # Entries that commands name, and those that they take back.
 _ENTRIES = """
@@ -60,8 +72,9 @@ def copied(guards: Guards) -> Guards:
         dict(guards.entries),
         dict(guards.loans),
         dict(guards.payments),
-        dict(guards.last),
+        last=dict(guards.last),
         accounts=dict(guards.accounts),
+        receipts=dict(guards.receipts),
     )
 
 
@@ -83,6 +96,15 @@ async def load(unit: Unit, commands: Sequence[Command]) -> Guards:
     if entries := _entries_named(commands):
         guards.entries = await read_entries(unit.connection, entries)
     return guards
+
+
+async def load_receipts(unit: Unit, commands: Sequence[Command], guards: Guards) -> None:
+    """The receipts that commands name. It is read after which events were recorded: a receipt that another loan's unit
+    gives at the same time is then here if its event is known, and else refused when this unit ends."""
+    given = (command.receipt for command in commands if isinstance(command, ReceivePayment))
+    if named := [(receipt.branch, receipt.number) for receipt in given if receipt is not None]:
+        for row in await unit.connection.fetch(_RECEIPTS, *map(list, zip(*named, strict=True))):
+            guards.receipts[row["branch"], row["number"]] = str(row["payment_id"]), row["stated"]
 
 
 def payments_named(commands: Sequence[Command]) -> list[str]:
@@ -159,11 +181,13 @@ async def keep(unit: Unit, before: Guards, after: Guards) -> None:
         unit.keep(BOOK, {name: day.isoformat() for name, day in dates.items() if day is not None})
     if payments := [(pid, loan_id, taken) for pid, (loan_id, taken) in _changed(before.payments, after.payments)]:
         await unit.connection.execute(_KEEP_PAYMENTS, *map(list, zip(*payments, strict=True)))
+    for receipt, given in _changed(before.receipts, after.receipts):
+        await unit.connection.execute(_KEEP_RECEIPT, *receipt, *given)
     for entry_id, entry in _changed(before.entries, after.entries):
         said = entry.proposed
         row = (entry_id, entry.subject, said.value_date, said.model_dump_json(exclude_none=True))
         await unit.connection.execute(_KEEP_ENTRY, *row, entry.outcome, entry.checker, entry.reversed_by)
 
 
-def _changed(before: dict[str, Any], after: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+def _changed(before: dict[KeyT, Any], after: dict[KeyT, Any]) -> Iterable[tuple[KeyT, Any]]:
     return [(key, value) for key, value in after.items() if before.get(key) != value]

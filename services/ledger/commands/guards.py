@@ -7,10 +7,11 @@ exist. The books themselves are the processor's business.
 from datetime import date, timedelta
 from typing import assert_never
 
-from services.ledger.commands import bank, model, payment_files
+from services.ledger.commands import bank, debits, model, payment_files
 from services.ledger.commands.checks import Stamp, aggregate_of, minor, positive, require_open, stated, value_date
 from services.ledger.commands.entries import close_period, entry_event, entry_evolved
 from services.ledger.commands.model import Command
+from services.ledger.commands.receipts import require_same_receipt, stated_by
 from services.ledger.commands.refinancing import require_settles
 from services.ledger.commands.servicing import require_payment, service, undo, undone
 from services.ledger.commands.state import (
@@ -32,6 +33,7 @@ from services.ledger.engine.positions import checked
 from shared.errors import Refusal
 from shared.events import ledger, origination, take_over, valuation
 from shared.events.bank import SUBJECT, UNMATCHED
+from shared.events.debits import DIRECT_DEBITS
 from shared.events.entries import GENERAL_LEDGER
 from shared.events.envelope import BOOK, Envelope
 from shared.events.payment_files import PAYMENT_FILES
@@ -83,6 +85,8 @@ def decide(
         return entry_event(command, guards, stamp), (None,)
     if isinstance(command, model.BankCommand):
         return bank.decide(command, guards, stamp), (None,)
+    if isinstance(command, model.NoteDebit):
+        return debits.decide(command, guards, stamp), (None,)
     if isinstance(command, model.FileCommand):
         return payment_files.decide(command, guards, stamp), (None,)
     return _of_loan(command, guards, stamp), (None,)
@@ -139,6 +143,8 @@ def evolve(command: Command, guards: Guards) -> None:
         entry_evolved(command, guards)
     elif isinstance(command, model.BankCommand):
         bank.taken(command, guards)
+    elif isinstance(command, model.NoteDebit):
+        debits.noted(command, guards)
     elif isinstance(command, model.FileCommand):
         guards.last[aggregate_of(command)] = command.event_id
     else:
@@ -167,6 +173,8 @@ def _evolve(command: model.BookCommand | model.LoanCommand, guards: Guards) -> N
             guards.loans[command.loan_id] = TakenOver(loan.borrower_id, loan.terms, command.event_id, on)
         case model.ReceivePayment():
             guards.payments[command.event_id] = (command.loan_id, False)
+            if (receipt := command.receipt) is not None:
+                guards.receipts[receipt.branch, receipt.number] = command.event_id, stated_by(command)
         case model.ReversePayment():
             guards.payments[command.payment_id] = (command.loan_id, True)
         case model.UndoEvent():
@@ -192,7 +200,7 @@ def aggregates_of(command: Command) -> frozenset[str]:
 
 
 def _require_a_loan(loan_id: str) -> None:
-    if loan_id in (BOOK, GENERAL_LEDGER, PAYMENT_FILES):
+    if loan_id in (BOOK, GENERAL_LEDGER, DIRECT_DEBITS, PAYMENT_FILES):
         raise model.ReservedId(f"{loan_id} is no loan; take another id.", field="loan_id")
 
 
@@ -320,14 +328,17 @@ def _take_over(command: model.TakeOver, guards: Guards, stamp: Stamp) -> Envelop
 def _receive(command: model.ReceivePayment, guards: Guards, stamp: Stamp) -> Envelope:
     value_date(command.effective_date, guards)
     positive(command.amount, command.currency, "amount")
-    data = ledger.Payment(amount=command.amount, currency=command.currency, reference=command.reference)
+    require_same_receipt(command, guards.receipts)
+    data = ledger.Payment(
+        amount=command.amount, currency=command.currency, reference=command.reference, receipt=command.receipt
+    )
     return stated(ledger.PaymentReceived, data, command, stamp, command.effective_date)
 
 
 def _reverse(command: model.ReversePayment, guards: Guards, stamp: Stamp) -> Envelope:
     require_open(guards)
     require_payment(command.loan_id, command.payment_id, guards)
-    data = ledger.Reversal(payment_id=command.payment_id, reason=command.reason)
+    data = ledger.Reversal(payment_id=command.payment_id, reason=command.reason, code=command.code)
     return stated(ledger.PaymentReversed, data, command, stamp)
 
 

@@ -9,6 +9,8 @@ from services.ledger.engine.facts import Happening
 from shared.errors import Refusal
 from shared.events.bank import BankStatement, LineAssignment
 from shared.events.entries import EntryLine
+from shared.events.envelope import Data, Envelope
+from shared.events.ledger import Receipt
 from shared.events.origination import Contract, Settlement
 from shared.events.payment_files import PaymentFile, PaymentFileVoid, PaymentStatus
 from shared.events.servicing import Reschedule
@@ -76,7 +78,8 @@ class TakeOver:
 
 @dataclass(frozen=True, slots=True)
 class ReceivePayment:
-    """Money came in for a loan, known or not, on `effective_date` (None: the open date)."""
+    """Money came in for a loan, known or not, on `effective_date` (None: the open date). `receipt`: as cash at a
+    branch; the event's id is then the receipt's (see commands.receipts)."""
 
     loan_id: str
     amount: str
@@ -84,16 +87,18 @@ class ReceivePayment:
     effective_date: date | None
     reference: str | None
     event_id: str
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReversePayment:
-    """Take back the payment whose event id is `payment_id`."""
+    """Take back the payment whose event id is `payment_id`; `code`: the bank's reason."""
 
     loan_id: str
     payment_id: str
     reason: str
     event_id: str
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +241,18 @@ class AssignLine:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteDebit:
+    """State a fact of direct debits, an event of type `kind`: of a loan's mandate, or of runs (`loan_id` is then their
+    subject). `after`: the last event of runs when it was planned."""
+
+    kind: type[Envelope]
+    loan_id: str
+    data: Data
+    event_id: str
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MakePaymentFile:
     """State that a file was made. `after`: the last event of any file when its items were chosen; `lasts`: the last
     event of each loan, payments apart, that was in the books then (None: none that commands know of)."""
@@ -279,7 +296,7 @@ LoanCommand = (
 )
 BankCommand = TakeStatement | AssignLine
 FileCommand = MakePaymentFile | VoidPaymentFile | TakePaymentStatus
-Command = BookCommand | LoanCommand | EntryCommand | BankCommand | FileCommand
+Command = BookCommand | LoanCommand | EntryCommand | BankCommand | NoteDebit | FileCommand
 
 
 class BookNotOpen(Refusal):
@@ -414,6 +431,12 @@ class UnknownPayment(Refusal):
 
 class PaymentAlreadyReversed(Refusal):
     """The payment was reversed before."""
+
+    status = 409
+
+
+class ReceiptNumberUsed(Refusal):
+    """The branch gave a receipt of this number for something else."""
 
     status = 409
 

@@ -17,6 +17,7 @@ from services.ledger.commands.guard_rows import (
     entries_view,
     keep,
     load,
+    load_receipts,
     payments_named,
     read_entries,
 )
@@ -29,7 +30,9 @@ from services.ledger.commands.model import (
     DeclineEntry,
     FileCommand,
     LoanCommand,
+    ReceivePayment,
 )
+from services.ledger.commands.receipts import require_same_receipt
 from services.ledger.commands.state import ManualEntry
 from services.ledger.commands.trial import Standing
 from shared.commands import Commands, EventAlreadyRecorded, Once
@@ -191,6 +194,7 @@ class LedgerCommands:
             stamp = Stamp(unit.time, correlation_id)
             guards = await load(unit, commands)
             repeated = await unit.recorded([command.event_id for command in commands])
+            await load_receipts(unit, commands, guards)
             if commands[0].event_id not in repeated:
                 for command in commands:
                     if (standing := standings.get(rules.aggregate_of(command))) is not None:
@@ -203,6 +207,8 @@ class LedgerCommands:
                 recorded.append(Recorded(command.event_id, command.event_id in repeated))
                 if command.event_id in repeated and not isinstance(command, ApproveEntry | DeclineEntry):
                     _require_alone(command)
+                    if isinstance(command, ReceivePayment):
+                        require_same_receipt(command, guards.receipts)
                     continue  # a second decision on an entry has the first one's id, and is refused as such
                 event, partitions = rules.decide(command, guards, partitions=self._partitions, stamp=stamp)
                 rules.evolve(command, guards)

@@ -103,6 +103,8 @@ class Guards:
     loans: dict[str, LoanState] = field(default_factory=dict)
     payments: dict[str, tuple[str, bool]] = field(default_factory=dict)
     """Payment id to (loan id, taken back)."""
+    receipts: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
+    """Receipts of branches that commands name, by (branch, number): the payment, and a hash of what it was for."""
     last: dict[str, str] = field(default_factory=dict)
     """The id of the last event by loan id. Payments and valuations don't count: they are many, and change no rule of
     servicing."""

@@ -5,6 +5,7 @@ Each takes an asyncpg connection whose search path holds the ledger's schema, an
 
 from services.ledger.queries.aside import dead_letters_view, event_is_in, held_view, legible, parked_view
 from services.ledger.queries.balances import balances_view
+from services.ledger.queries.branches import branch_cash
 from services.ledger.queries.loans import (
     HISTORY,
     entries_view,
@@ -46,6 +47,7 @@ __all__ = [
     "PeriodReversed",
     "account",
     "balances_view",
+    "branch_cash",
     "closing_report",
     "dead_letters_view",
     "delinquency_view",

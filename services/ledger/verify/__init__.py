@@ -15,6 +15,7 @@ from services.ledger.queries import snapshot
 from services.ledger.verify import (
     of_balances,
     of_books,
+    of_debits,
     of_entries,
     of_heads,
     of_log,
@@ -74,8 +75,8 @@ CHECKS: dict[str, Check] = {
     "replayed-outbox": of_replay.outbox_is_replayed,
 }
 """Checks of one partition, by the name under which `lendlog verify` reports."""
-ALL_CHECKS = (*CHECKS, of_refinancing.NAME, of_payment_files.NAME)
-"""Of all checks; the last two are across partitions."""
+ALL_CHECKS = (*CHECKS, of_refinancing.NAME, of_payment_files.NAME, of_debits.NAME)
+"""Of all checks; the last three are across partitions."""
 
 
 @dataclass(slots=True)
@@ -94,6 +95,7 @@ class Audit:
     marks: dict[int, Mark] = field(default_factory=dict)
     """Where the partitions were."""
     refinancings: of_refinancing.Refinancings = field(default_factory=of_refinancing.Refinancings)
+    debits: of_debits.Debits = field(default_factory=of_debits.Debits)
     payment_files: of_payment_files.PaymentFiles = field(default_factory=of_payment_files.PaymentFiles)
     totals: dict[int, dict[int, list[int]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(lambda: [0, 0]))
@@ -149,6 +151,7 @@ class Audit:
             self.marks[books.partition] = Mark.of(books.tables.position)
         if not self.since:
             of_refinancing.take(self.refinancings, books)
+            of_debits.take(self.debits, books)
             of_payment_files.take(self.payment_files, books)
         self.events += len(books.tables.events)
         self.postings += len(books.tables.postings)
@@ -164,6 +167,7 @@ class Audit:
         between = {
             of_refinancing.NAME: of_refinancing.one_sided(self.refinancings),
             of_payment_files.NAME: of_payment_files.unpaid(self.payment_files),
+            of_debits.NAME: of_debits.asked_twice(self.debits),
         }
         for name, findings in between.items():
             if (finding := next(findings, None)) is not None:

@@ -74,6 +74,15 @@ WHO_MAY = {
     "POST /v1/bank/lines/{line_id}/match": "oc",
     "POST /v1/bank/lines/{line_id}/split": "oc",
     "POST /v1/bank/lines/{line_id}/unmatch": "oc",
+    "POST /v1/loans/{loan_id}/mandates": "o",
+    "GET /v1/loans/{loan_id}/mandates": "otcpa",
+    "POST /v1/loans/{loan_id}/mandates/revocation": "ot",
+    "POST /v1/loans/{loan_id}/mandates/resumption": "o",
+    "GET /v1/branches/{branch}/cash": "otcpa",
+    "GET /v1/debit-runs": "otcpa",
+    "POST /v1/debit-runs/status-reports": "otc",
+    "GET /v1/debit-runs/{run_id}": "otcpa",
+    "POST /v1/debit-runs/{run_id}/void": "oc",
     "GET /v1/pay-outs/due": "ca",
     "GET /v1/pay-outs": "ca",
     "POST /v1/pay-outs": "c",
@@ -91,8 +100,9 @@ async def test_every_route_lets_in_the_roles_that_it_names_and_nobody_else(clien
     differences = []
     for route, letters in WHO_MAY.items():
         method, path = route.split()
+        named = {"period": "2024-01", "branch": "north", "run_id": "ddr-0123456789abcdef"}
         ids = dict.fromkeys(("payment_id", "charge_id", "event_id", "entry_id", "line_id", "file_id"), new_event_id())
-        at = path.format(loan_id="loan-1", period="2024-01", partition=0, offset=0, **ids)
+        at = path.format(loan_id="loan-1", partition=0, offset=0, **named, **ids)
         for role in (None, "nobody", *sorted(ROLES)):
             answer = await client.send(role, method, at, {} if method == "POST" else None)
             if letters == "*":

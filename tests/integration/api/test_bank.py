@@ -46,6 +46,11 @@ SECOND = camt(
     day="2024-01-31",
 )  # fmt: skip
 
+THIRD = camt(
+    entry("42.00", text="cash of branch north", bank="B-9", on="2024-02-01"), opening="3867.50", closing="3909.50",
+    number=3, day="2024-02-01",
+)  # fmt: skip
+
 
 async def set_up(place: Place) -> dict[str, str]:
     """A loan paid out and a cash receipt, recorded and not yet published; a token for each role."""
@@ -165,6 +170,32 @@ async def people_decide(client: Client) -> None:
     assert (nobody.status_code, rule(nobody)) == (404, "unknown-line")
 
 
+async def the_branch_pays_in(client: Client) -> None:
+    """Cash of two receipts comes to the bank as one line, which a person says is both."""
+    paid = []
+    for number, amount in (("N-1", "30.00"), ("N-2", "12.00"), ("N-3", "5.00")):
+        cash = {"amount": amount, "currency": "EUR", "receipt": {"branch": "north", "number": number}}
+        paid.append((await client.pay(cash)).json()["event_id"])
+    back = await client.send("officer", "POST", f"/v1/loans/loan-1/payments/{paid[2]}/reversal", {"reason": "mistyped"})
+    asked = f"/v1/branches/north/cash?on=2024-02-01&after={back.json()['event_id']}"
+    till = (await client.send("teller", "GET", asked)).json()
+    assert sorted((one["number"], one["stands"]) for one in till["receipts"]) == [
+        ("N-1", True),
+        ("N-2", True),
+        ("N-3", False),
+    ]
+    assert till["totals"] == {"EUR": {"receipts": 3, "received": "47.00", "reversed": "5.00", "net": "42.00"}}
+    answer = await send(client, THIRD)
+    assert answer.status_code == 202, answer.text
+    found = await lines(client, answer.json()["events"][-1])
+    line = next(one["line_id"] for one in found if one["statement_id"] == "S-3")
+    both = await say(client, line, "match", {"event_ids": paid[:2]})
+    assert (both["outcome"], [one["event_id"] for one in both["allocations"]]) == ("assigned", paid[:2])
+    gone = {"event_ids": paid, "reason": "told"}
+    refused = await client.send("officer", "POST", f"/v1/bank/lines/{line}/match", gone)
+    assert (refused.status_code, rule(refused)) == (404, "unknown-fact")
+
+
 def command_line(place: Place, patch: pytest.MonkeyPatch) -> None:
     """What the commands print of it."""
 
@@ -213,6 +244,8 @@ async def test_statements_are_taken_once_and_cash_agrees_three_ways(
             await goes_on(client)
             await caught_up(place, alive=alive)
             await people_decide(client)
+            await caught_up(place, alive=alive)
+            await the_branch_pays_in(client)
             await caught_up(place, alive=alive)
     await asyncio.to_thread(command_line, place, monkeypatch)
     live = await live_digest(place)

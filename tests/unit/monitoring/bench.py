@@ -133,9 +133,10 @@ class Bench:
         effective: str | None = None,
         borrower: str = BORROWER,
         booked: tuple[str, str, str] = ("cash", "loans-receivable", "100.00"),
+        returned: str | None = None,
         **account_too: Any,
     ) -> None:
-        """The loan as the ledger tells it on the open date; `booked`: debit, credit and amount."""
+        """The loan as the ledger tells it on the open date; `booked`: debit, credit and amount; `returned`: a code."""
         today = self.context.today
         assert today is not None
         fields: dict[str, Any] = {
@@ -158,6 +159,7 @@ class Bench:
             currency="CNY",
             booking_date=today,
             postings=[posting],
+            returned=returned,
             account=account,
         )
         self.take(ledger.EntryPosted, data, borrower)

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from services.monitoring.indicators import Value, observe
 from services.monitoring.state import month_of
 from shared.events import signals
 from tests.unit.monitoring.bench import BORROWER, Bench
@@ -283,3 +284,15 @@ def test_a_figure_that_is_reported_again_replaces_the_first() -> None:
 def test_a_signal_that_its_model_does_not_allow_is_not_taken_for_another() -> None:
     with pytest.raises(ValueError, match="amount"):
         signals.Movement(direction="in", amount="-5", balance="1", currency="CNY", observed_on=date(2024, 1, 1))
+
+
+def test_a_debit_that_came_back_is_a_returned_item_and_the_feed_tells_it_no_second_time() -> None:
+    bench = Bench()
+    bench.party()
+    bench.entry(since="2024-01-20", returned="AM04")
+    state = bench.states[BORROWER]
+    month = month_of(date(2024, 1, 1))
+    assert observe("returned-items", state, month) == Value(Decimal(1), {"items": 1})
+    assert observe("returned-items", state, month - 1) is None
+    bench.moved("2024-01-01", "100", direction="out", kind="returned-item")
+    assert observe("returned-items", bench.states[BORROWER], month) == Value(Decimal(1), {"items": 1})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.ledger.bank import refusals
-from services.ledger.bank.assigning import Part, to_fact, to_loans, to_outside, to_suspense
+from services.ledger.bank.assigning import Part, to_fact, to_facts, to_loans, to_outside, to_suspense
 from services.ledger.bank.facts import standing
 from services.ledger.commands.model import Command
 from services.ledger.engine.account import decode_loan
@@ -90,6 +90,20 @@ def test_a_line_is_a_payment_that_the_books_have(house: House) -> None:
     assert [one.event_id for one in house.line(1).allocations] == [payment]
     assert balance(house, SUSPENSE) == 0
     assert to_fact(house.line(1), house.facts()[payment], house.state().linked(), WHY, last(house)) == []
+
+
+def test_a_line_is_several_payments_that_the_books_have_and_that_add_up_to_it(house: House) -> None:
+    cash = balance(house, CASH)
+    paid = [house.pay("loan-1", "10.00", "2024-02-26", "N-1"), house.pay("loan-2", "7.00", "2024-02-27", "N-2")]
+    facts = [house.facts()[one] for one in paid]
+    house.record(*to_facts(house.line(1), facts, house.state().linked(), WHY, last(house)))
+    assert [(one.event_id, one.made) for one in house.line(1).allocations] == [(paid[0], False), (paid[1], False)]
+    assert (balance(house, CASH), balance(house, SUSPENSE)) == (cash, 0), "the cash is there once"
+    assert to_facts(house.line(1), facts, house.state().linked(), WHY, last(house)) == []
+    linked = house.state().linked()
+    assert wrong(lambda: to_facts(house.line(1), facts[:1], linked, WHY, last(house))) is refusals.UnknownFact
+    assert wrong(lambda: to_facts(house.line(1), facts[:1], frozenset(), WHY, last(house))) is refusals.DoesNotAddUp
+    assert wrong(lambda: to_facts(house.line(2), facts, frozenset(), WHY, last(house))) is refusals.MoneyWentOut
 
 
 def test_a_payment_that_a_line_only_stood_for_is_not_taken_back(house: House) -> None:
