@@ -210,6 +210,8 @@ def _checked(document: dict[str, Any]) -> Iterator[str]:
         verdict = "ok" if one["ok"] else "FINDING"
         yield f"{verdict:<9}{code} on {document['on']}: bank {one['bank']}, of it {one['opening']} from before;"
         yield f"         books {one['books']}, log {one['log']}; difference {one['difference']}"
+        if one["unbooked"].strip("-0."):
+            yield f"         {one['unbooked']} is cash of loans of which nothing is booked (accounting method none)"
         for item in one["items"]:
             named = ", ".join(item["loans"] or item["lines"])
             yield f"  {item['kind']:<18}{item['amount']:>16}  since {item['since']}  {named}  {item['reason'] or ''}"

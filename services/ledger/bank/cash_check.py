@@ -1,5 +1,8 @@
 """The daily three-way check of cash: the bank's balance, the books' cash account, and the log's own movements.
 
+Of a loan of accounting method `none` the books have only the cash that waits in suspense: the bank is held against what
+the log moved, which is told apart (`unbooked`), and the books against what still waits.
+
 Lines and facts that stand for each other are put into one group; a reversal joins the fact that it takes back. The
 difference between bank and books is then exactly the sum of the groups' own differences, and each of them has a reason
 or is a finding.
@@ -12,6 +15,7 @@ from typing import Any, Literal
 
 from services.ledger.bank.facts import CashFact
 from services.ledger.bank.lender import BankAccount
+from services.ledger.bank.log_cash import Unbooked
 from services.ledger.bank.state import AccountState, LineState
 from shared.money import decimal_text
 
@@ -32,13 +36,21 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The three sides. `books`, `log`: cash facts by event id; `aside`: event ids that the log has and the books hold
-    back, with the reason."""
+    """The three sides. `books`, `log`: one fact an event and currency; `aside`: event ids that the log has and the
+    books hold back, with the reason; `unbooked`: loans of which no cash is booked, by id."""
 
     accounts: Mapping[str, tuple[BankAccount, AccountState]]
-    books: Mapping[str, CashFact]
-    log: Mapping[str, CashFact]
+    books: Sequence[CashFact]
+    log: Sequence[CashFact]
     aside: Mapping[str, str]
+    unbooked: Mapping[str, Unbooked] = field(default_factory=dict)
+
+    def in_currency(self, code: str) -> tuple[dict[str, CashFact], dict[str, CashFact], set[str]]:
+        """Books and log by event id, and the ids of those that the books don't have by their loan's method."""
+        books = {fact.event_id: fact for fact in self.books if fact.currency == code}
+        log = {fact.event_id: fact for fact in self.log if fact.currency == code}
+        hidden = {key for key, fact in log.items() if fact.loan_id in self.unbooked and not fact.manual}
+        return books, log, hidden - self.aside.keys()
 
 
 def cash_check(sources: Sources, on: date, transit_days: int) -> dict[str, Any]:
@@ -56,22 +68,29 @@ def _check(sources: Sources, code: str, on: date, transit_days: int) -> dict[str
     linked = {one.event_id for line in lines for one in line.allocations}
 
     def counts(fact: CashFact) -> bool:
-        return fact.currency == code and fact.on <= on and (fact.on >= start or fact.event_id in linked)
+        return fact.on <= on and (fact.on >= start or fact.event_id in linked)
 
-    books = [fact for fact in sources.books.values() if counts(fact)]
-    log = {key: fact for key, fact in sources.log.items() if counts(fact)}
-    groups = _groups(lines, [fact for fact in sources.books.values() if fact.currency == code], sources.log)
+    def moved(facts: Iterable[CashFact]) -> int:
+        return sum(fact.amount for fact in facts if counts(fact))
+
+    books, log, hidden = sources.in_currency(code)
+    booked = [fact for key, fact in books.items() if key not in hidden]
+    known = [log[key] for key in sorted(hidden)]
+    groups = _groups(lines, [*booked, *known], log)
     items = [item for group in groups if (item := _item(group, sources, on, start, linked, transit_days)) is not None]
-    items += _log_items(books, log, sources.aside)
+    told = {key: fact for key, fact in log.items() if key not in hidden}
+    items += _log_items(filter(counts, booked), {k: f for k, f in told.items() if counts(f)}, sources.aside)
+    items += _suspense_items(sources, (books[k] for k in books if k not in log or not log[k].manual), known, on, code)
     bank = opening + sum(line.amount for line in lines if line.line.booked_on <= on)
     unexplained = [item for item in items if item["kind"] not in EXPLAINED]
     figures = {
         "opening": opening,
         "bank": bank,
-        "books": sum(fact.amount for fact in books),
-        "log": sum(fact.amount for fact in log.values()),
+        "books": moved(books.values()),
+        "unbooked": moved(known) - moved(fact for key, fact in books.items() if key in hidden),
+        "log": moved(log.values()),
     }
-    figures["difference"] = figures["bank"] - opening - figures["books"]
+    figures["difference"] = figures["bank"] - opening - figures["books"] - figures["unbooked"]
     return {
         **{name: decimal_text(minor, code) for name, minor in figures.items()},
         "ok": not unexplained,
@@ -177,15 +196,42 @@ def _log_items(
         assert fact is not None
         if amount:
             kind: Kind = "set-aside" if event_id in aside and one is None else "log"
-            items.append(
-                {
-                    "kind": kind,
-                    "amount": amount,
-                    "since": fact.on.isoformat(),
-                    "lines": [],
-                    "events": [event_id],
-                    "loans": [fact.loan_id],
-                    "reason": aside.get(event_id),
-                }
-            )
+            items.append(_of_log(kind, amount, fact.on, [event_id], fact.loan_id, aside.get(event_id)))
     return items
+
+
+def _suspense_items(
+    sources: Sources, books: Iterable[CashFact], known: Sequence[CashFact], on: date, code: str
+) -> list[dict[str, Any]]:
+    """Where the books have other cash of a loan of method `none` than waits in suspense: all of its money until it is
+    paid out or taken over, then what came in another currency than its own."""
+    waits: dict[str, list[CashFact]] = {}
+    for fact in known:
+        waits.setdefault(fact.loan_id, []).append(fact)
+    booked: dict[str, int] = {}
+    for fact in books:
+        if fact.loan_id in sources.unbooked:
+            booked[fact.loan_id] = booked.get(fact.loan_id, 0) + fact.amount
+    items = []
+    for loan_id in sorted(waits.keys() | booked.keys()):
+        loan, facts = sources.unbooked[loan_id], waits.get(loan_id, [])
+        used = loan.currency == code and loan.runs(sources.aside)
+        amount = (0 if used else sum(fact.amount for fact in facts)) - booked.get(loan_id, 0)
+        if amount and min((fact.on for fact in facts), default=on) <= on:
+            since = min((fact.on for fact in facts), default=on)
+            items.append(_of_log("log", amount, since, [fact.event_id for fact in facts], loan_id, None))
+    return items
+
+
+def _of_log(
+    kind: Kind, amount: int, since: date, events: Sequence[str], loan_id: str, reason: str | None
+) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "amount": amount,
+        "since": since.isoformat(),
+        "lines": [],
+        "events": sorted(events),
+        "loans": [loan_id],
+        "reason": reason,
+    }

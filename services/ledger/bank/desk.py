@@ -106,20 +106,22 @@ class BankDesk:
         self, connection: Any, statement: Statement, state: AccountState, made: dict[str, CashFact]
     ) -> Known:
         """What matching needs of the books, `made` by earlier statements of the file included."""
+        code = statement.currency
         days = [line.value_date for line in statement.lines] or [statement.closes]
         window = timedelta(days=self.lender.rules(statement.closes).window_days)
-        facts = await reading.cash_facts(connection, min(days) - window, max(days) + window)
+        facts = await reading.cash_facts(connection, min(days) - window, max(days) + window, code)
         tokens = sorted({token for line in statement.lines for token in line.tokens})
-        facts |= await reading.facts_named(connection, _named_before(statement, state, tokens))
+        facts |= await reading.facts_named(connection, _named_before(statement, state, tokens), code)
         loans = await reading.loans_named(connection, tokens)
         nameless = {line.amount for line in statement.lines if line.amount > 0 and not loans.keys() & set(line.tokens)}
         claiming = await reading.loans_claiming(connection, nameless) if nameless else ()
-        return Known(facts | made, loans, claiming, await self._linked(connection))
+        return Known(facts | made, loans, claiming, await self._linked(connection, code))
 
-    async def _linked(self, connection: Any) -> frozenset[str]:
-        """The facts that stand for a line of any account."""
+    async def _linked(self, connection: Any, code: str) -> frozenset[str]:
+        """The facts that stand for a line of any account in the currency: of one entry, each currency is a fact."""
         states = await reading.account_states(connection, self.lender)
-        return frozenset[str]().union(*(state.linked() for _, state in states.values()))
+        mine = (state.linked() for account, state in states.values() if account.currency == code)
+        return frozenset[str]().union(*mine)
 
     async def lines(self, outcome: str | None = None, account: str | None = None) -> list[dict[str, Any]]:
         """Lines as they are now, by account and in order."""
@@ -143,7 +145,7 @@ class BankDesk:
                 return assigning.to_loans(line, [Part(loan_id, line.amount)], reason, after)
             if outside:
                 return assigning.to_outside(line, reason, after)
-            facts = standing((await reading.facts_named(connection, [event_id or ""])).values())
+            facts = standing((await reading.facts_named(connection, [event_id or ""], line.currency)).values())
             return assigning.to_fact(line, facts.get(event_id or ""), linked, reason, after)
 
         return await self._assign(line_id, plan)
@@ -175,7 +177,7 @@ class BankDesk:
                 raise UnknownLine(f"No statement that was taken has a line {line_id}.", field="line_id")
             state = await self._state(connection, account)
             assert state.last_event is not None
-            linked = await self._linked(connection)
+            linked = await self._linked(connection, account.currency)
             commands: list[Command] = await plan(connection, state.lines[line_id], linked, state.last_event)
         await self.commands.record_many(commands, in_books=_taken_back(commands))
         for command in commands:

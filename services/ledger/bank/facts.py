@@ -7,9 +7,10 @@ from datetime import date
 
 @dataclass(frozen=True, slots=True)
 class CashFact:
-    """What one event moved on the cash account, in minor units; money in is positive. `on`: its value date.
+    """What one event moved of cash in one currency, in minor units; money in is positive. `on`: its value date.
 
-    `reverses`: the fact that it takes back. `reference`: the payment's own.
+    `reverses`: the fact that it takes back. `reference`: the payment's own. `manual`: of a manual entry, which is
+    booked whatever the accounting method of its loan.
     """
 
     event_id: str
@@ -19,6 +20,7 @@ class CashFact:
     on: date
     reference: str | None = None
     reverses: str | None = None
+    manual: bool = False
 
 
 def standing(facts: Iterable[CashFact]) -> dict[str, CashFact]:
@@ -56,8 +58,9 @@ class OpenLoan:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the books know when a statement is matched. `loans`: those that lines name, by id; `claiming`: those with an
-    unpaid instalment about now, for lines that name nothing; `linked`: facts that stand for a line already."""
+    """What the books know when a statement is matched. `facts`: in its currency; `loans`: those that lines name, by id;
+    `claiming`: those with an unpaid instalment about now, for lines that name nothing; `linked`: facts that stand for a
+    line already."""
 
     facts: Mapping[str, CashFact]
     loans: Mapping[str, OpenLoan]

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from services.ledger.bank.cash_check import Sources
 from services.ledger.bank.desk import read_file
 from services.ledger.bank.facts import CashFact, Claim, Known, OpenLoan
 from services.ledger.bank.lender import BankAccount, Lender, MatchingRow, read_lender
@@ -135,12 +136,12 @@ class House:
         self.records.append(record)
         self.books.take(record)
 
-    def lend(self, loan_id: str, amount: str = "1200.00", on: str = "2024-01-31") -> None:
-        self.contract(loan_id, amount, f"b-{loan_id}")
+    def lend(self, loan_id: str, amount: str = "1200.00", on: str = "2024-01-31", **terms: Any) -> None:
+        self.contract(loan_id, amount, f"b-{loan_id}", **terms)
         paid = date.fromisoformat(on)
         self.record(model.Disburse(loan_id, amount, "EUR", paid, self.id(f"d{loan_id}")))
 
-    def contract(self, loan_id: str, amount: str, borrower: str) -> None:
+    def contract(self, loan_id: str, amount: str, borrower: str, **more: Any) -> None:
         terms = Terms.model_validate(
             {
                 "kind": "equal-principal",
@@ -150,6 +151,7 @@ class House:
                 "instalments": 12,
                 "first_due_date": date(2024, 2, 29),
             }
+            | more
         )
         contract = Contract(borrower_id=borrower, product="micro@1", terms=terms)
         self.record(model.ConcludeContract(loan_id, contract, self.id(f"c{loan_id}")))
@@ -175,22 +177,39 @@ class House:
     def state(self) -> AccountState:
         return fold_account(self.events(self.account.subject))
 
-    def facts(self) -> dict[str, CashFact]:
-        """What the postings moved on cash, by event."""
+    def moved(self) -> list[CashFact]:
+        """What the postings moved on cash, by event and currency."""
         events = {offset: (event_id, leaf) for event_id, (offset, _, _, leaf) in self.books.events.items()}
         loans = {number: loan_id for number, (loan_id, _) in self.books.states.items()}
-        found: dict[str, CashFact] = {}
+        found: dict[tuple[str, str], CashFact] = {}
         for (number, offset, _), row in self.books.postings.items():
             if CASH not in (row[6], row[7]):
                 continue
             event_id, leaf = events[offset]
             event: Any = read(record_of(leaf))
-            amount = (row[2] if row[6] == CASH else -row[2]) + (found[event_id].amount if event_id in found else 0)
+            key = event_id, code_of(row[8])
+            amount = (row[2] if row[6] == CASH else -row[2]) + (found[key].amount if key in found else 0)
             reference = getattr(event.data, "reference", None)
-            found[event_id] = CashFact(
-                event_id, loans[number], code_of(row[8]), amount, row[3], reference, taken_back(event)
+            found[key] = CashFact(event_id, loans[number], key[1], amount, row[3], reference, taken_back(event))
+        return list(found.values())
+
+    def facts(self, code: str = "EUR") -> dict[str, CashFact]:
+        """The same in one currency by event, as the desk reads it: of loans of method none, from the log."""
+        log = self.log()
+        told = [fact for some in log.facts.values() for fact in some if fact.loan_id in log.unbooked]
+        return {fact.event_id: fact for fact in (*self.moved(), *told) if fact.currency == code}
+
+    def sources(self, **sides: Any) -> Sources:
+        """The three sides of the daily check."""
+        log = self.log()
+        facts = [fact for some in log.facts.values() for fact in some]
+        accounts = {"main-eur": (self.account, self.state())}
+        return Sources(
+            **(
+                {"accounts": accounts, "books": self.moved(), "log": facts, "aside": {}, "unbooked": log.unbooked}
+                | sides
             )
-        return found
+        )
 
     def known(self) -> Known:
         loans = {

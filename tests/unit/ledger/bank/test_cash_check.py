@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.ledger.bank.assigning import Part, to_loans, to_outside
-from services.ledger.bank.cash_check import Sources, cash_check
+from services.ledger.bank.assigning import Part, to_fact, to_loans, to_outside
+from services.ledger.bank.cash_check import cash_check
 from services.ledger.commands import decision_id, refinance
 from services.ledger.commands.model import ApproveEntry, ProposeEntry, ReversePayment
 from shared.events import origination, servicing
@@ -17,12 +17,9 @@ from tests.unit.ledger.bank.samples import House, camt, entry
 
 
 def check(house: House, on: str, **sides: Any) -> dict[str, Any]:
-    sources = Sources(
-        accounts={"main-eur": (house.account, house.state())},
-        books=sides.get("books", house.facts()),
-        log=sides.get("log", house.log().facts),
-        aside=sides.get("aside", {}),
-    )
+    if "books" in sides:
+        sides["books"] = list(sides["books"].values())
+    sources = house.sources(**sides)
     found: dict[str, Any] = cash_check(sources, date.fromisoformat(on), 5)["currencies"]["EUR"]
     parts = sum(round(float(item["amount"]) * 100) for item in found["items"] if item["kind"] != "log")
     if not sides:
@@ -158,7 +155,7 @@ def test_the_log_gives_the_books_cash_by_every_kind_of_event() -> None:
     state(servicing.EventUndone, servicing.Undoing(event_id=gone, reason="by mistake"))
     house.pay("loan-8", "3.00", "2024-01-30")
     assert not house.books.hosted.intake.parked
-    log = house.log().facts
+    log = {fact.event_id: fact for (fact,) in house.log().facts.values()}
     assert {key: fact.amount for key, fact in log.items()} == {key: f.amount for key, f in house.facts().items()}
     assert {key: fact.on for key, fact in log.items()} == {key: f.on for key, f in house.facts().items()}
 
@@ -173,6 +170,64 @@ def test_a_manual_entry_on_cash_is_on_its_way_to_the_bank_and_the_log_knows_it(h
     found = check(house, "2024-02-28")
     assert (found["books"], found["log"], found["ok"]) == ("-1209.50", "-1209.50", True)
     assert kinds(found) == [("in-transit", "9.50")]
+
+
+def test_an_entry_on_cash_of_two_currencies_moves_each_of_them(house: House) -> None:
+    """An exchange of currencies is one entry; the bank shows it on two accounts."""
+    house.take(camt(entry("-1200.00", text="loan-1", on="2024-02-01"), entry("-90.00", bank="B-2"), closing="3710.00"))
+    lines = (
+        EntryLine(debit="cash", credit="clearing", amount="100.00", currency="USD"),
+        EntryLine(debit="clearing", credit="cash", amount="90.00", currency="EUR"),
+    )
+    proposed, day = house.id("exchange"), date(2024, 2, 28)
+    house.record(ProposeEntry(GENERAL_LEDGER, day, lines, "exchange", None, "anna", proposed))
+    decision = decision_id(proposed, GENERAL_LEDGER)
+    house.record(ApproveEntry(GENERAL_LEDGER, proposed, "boris", decision))
+    assert [fact.amount for fact in house.facts("USD").values()] == [10_000]
+    after = house.state().last_event
+    assert after is not None
+    house.record(*to_fact(house.line(2), house.facts()[decision], house.state().linked(), "told", after))
+    found = check(house, "2024-02-28")
+    assert (found["books"], found["log"], found["items"], found["ok"]) == ("-1290.00", "-1290.00", [], True)
+
+
+@pytest.fixture
+def unbooked() -> House:
+    """A loan of accounting method none, for which money had come in before its contract."""
+    house = House()
+    house.pay("loan-1", "40.00", "2024-01-31", "receipt/90")
+    house.lend("loan-1", accounting="none")
+    house.close_through("2024-02-29")
+    return house
+
+
+def test_what_a_loan_moves_of_which_nothing_is_booked_is_held_against_the_bank_all_the_same(unbooked: House) -> None:
+    unbooked.pay("loan-1", "100.00", "2024-02-27", "receipt/91")
+    statement = camt(
+        entry("40.00", e2e="receipt/90", on="2024-01-31"),
+        entry("-1200.00", text="loan-1", on="2024-02-01", bank="B-2"),
+        entry("100.00", text="loan-1", bank="B-3"),
+        closing="3940.00",
+    )
+    unbooked.take(statement)
+    assert list(unbooked.outcomes().values()) == ["matched", "disbursed", "matched"], "nothing is received twice"
+    found = check(unbooked, "2024-02-28")
+    assert (found["ok"], found["items"], found["difference"]) == (True, [], "0.00")
+    assert (found["books"], found["unbooked"], found["log"]) == ("0.00", "-1060.00", "-1060.00")
+    unbooked.pay("loan-1", "60.00", "2024-02-21")
+    assert kinds(check(unbooked, "2024-02-28")) == [("not-at-the-bank", "-60.00")]
+
+
+def test_the_books_of_such_a_loan_must_hold_what_waits_in_suspense_and_nothing_else(unbooked: House) -> None:
+    unbooked.pay("loan-2", "17.00", "2024-02-27")
+    unbooked.contract("loan-2", "600.00", "b-2", accounting="none")
+    waiting = check(unbooked, "2024-02-28")
+    assert (waiting["books"], waiting["unbooked"]) == ("17.00", "-1160.00")
+    assert kinds(waiting) == [("in-transit", "-17.00"), ("not-at-the-bank", "-40.00"), ("not-at-the-bank", "1200.00")]
+    lost = [fact for fact in unbooked.moved() if fact.loan_id != "loan-2"]
+    found = cash_check(unbooked.sources(books=lost), date(2024, 2, 28), 5)["currencies"]["EUR"]
+    (item,) = [item for item in found["items"] if item["kind"] == "log"]
+    assert (item["amount"], item["loans"]) == ("17.00", ["loan-2"])
 
 
 def test_what_a_new_loan_pays_off_of_an_old_one_never_was_cash(house: House) -> None:
