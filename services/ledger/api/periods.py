@@ -38,7 +38,7 @@ async def close_period(call: Calling, period: PeriodName, body: Approval) -> JSO
     if once is not None and (recorded := await commands.recorded(once)):
         return accepted(recorded, place="/v1/periods")
     async with call.services.ledger.acquire() as connection:
-        report = await before_close(commands, connection, month)
+        report = await before_close(commands, connection, call.services.bank.lender, month)
     command = ClosePeriod(month.last, call.caller.name, new_event_id())
     recorded = await commands.record(command, correlation_id=call.correlation_id, once=once)
     return accepted(recorded, place="/v1/periods", more=report)

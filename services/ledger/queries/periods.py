@@ -123,4 +123,4 @@ OPEN_ISSUES: Mapping[str, Callable[[Any, date], Awaitable[list[dict[str, Any]]]]
     "suspense": _suspense,
 }
 """What the books have not settled up to a date, by name. None of it makes the figures wrong: they are those of what is
-known, and the rest will be an adjustment. What else should be done before a close belongs here."""
+known, and the rest will be an adjustment. What else should be done before a close is told by before_close."""
