@@ -64,6 +64,7 @@ LifecycleEvent = Annotated[
     | entries.JournalEntryApproved
     | entries.JournalEntryDeclined
     | entries.PeriodClosed
+    | entries.YearClosed
     | bank.BankStatementTaken
     | bank.BankLineAssigned
     | collections.PlanAgreed,
@@ -134,6 +135,7 @@ LIFECYCLE = Topic(
         entries.JournalEntryApproved,
         entries.JournalEntryDeclined,
         entries.PeriodClosed,
+        entries.YearClosed,
         bank.BankStatementTaken,
         bank.BankLineAssigned,
     )

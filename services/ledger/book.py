@@ -15,7 +15,7 @@ from services.ledger.engine.account import GENERAL_NUMBER, INTEREST, UNKNOWN, Ac
 from services.ledger.engine.accounts import ACCRUED_INTEREST, INTEREST_INCOME
 from services.ledger.engine.accrual import earn, leave, move
 from services.ledger.engine.claims import backdated_due, fall_due
-from services.ledger.engine.entries import entry_lines
+from services.ledger.engine.entries import entry_lines, year_lines
 from services.ledger.engine.facts import DisbursementFact, Fact, PaymentFact
 from services.ledger.engine.folding import apply, begins_in_place, fold, in_place
 from services.ledger.engine.journal import Journal, JournalLine, difference
@@ -32,6 +32,7 @@ from shared.events.entries import (
     JournalEntryDeclined,
     JournalEntryProposed,
     PeriodClosed,
+    YearClosed,
 )
 from shared.events.envelope import Attributes
 from shared.events.ledger import (
@@ -59,7 +60,7 @@ PostingRow = tuple[int, int, int, date, date, int, int, int, int, int, date]
 """loan, offset, amount, effective date, booking date, n, debit, credit, currency, partition, open from."""
 RateRow = tuple[str, date, str, int]
 """index, date from which it is in force, annual rate, offset."""
-_ENTRIES = (JournalEntryApproved, JournalEntryProposed, JournalEntryDeclined)
+_ENTRIES = (JournalEntryApproved, JournalEntryProposed, JournalEntryDeclined, YearClosed)
 _BANK = (BankStatementTaken, BankLineAssigned)
 _UNTOLD = (*_ENTRIES, *_BANK)
 """Kinds that move no figure of a loan, so that no reader has to hear of them."""
@@ -216,7 +217,8 @@ class Book:
         return lines
 
     def _note(self, loan: Loan, event: Any, origin: Origin) -> Journal:
-        """What is booked for something that is no fact of the loan: an approved entry's lines, of all else nothing."""
+        """What is booked for something that is no fact of the loan: an approved entry's lines, those of the close of a
+        year, of all else nothing."""
         assert self.open_day is not None
         if isinstance(event, _BANK):
             if loan.status != UNKNOWN or loan.loan_id != f"{SUBJECT}{event.data.account}":
@@ -226,6 +228,10 @@ class Book:
         lines: Journal = []
         if isinstance(event, JournalEntryApproved):
             lines = entry_lines(event.data, origin.effective, today=self.open_day, open_from=self.open_from)
+        elif isinstance(event, YearClosed):
+            if loan.number >= 0:
+                raise InvariantBroken("the close of a year, on a loan")
+            lines = year_lines(event.data, origin.effective, open_from=self.open_from)
         self.loans[loan.loan_id] = loan
         return lines
 

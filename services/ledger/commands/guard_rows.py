@@ -46,10 +46,15 @@ WHERE (outcome IS NULL OR NOT $1) AND ($2::date IS NULL OR value_date <= $2) ORD
 """
 
 
-def book_dates(state: dict[str, Any] | None) -> tuple[date | None, date | None]:
-    """The open date, and the last date of the last closed period, as the state of the book has them."""
-    opened, closed = (state or {}).get("open_date"), (state or {}).get("closed_through")
-    return opened and date.fromisoformat(opened), closed and date.fromisoformat(closed)
+def book_date(state: dict[str, Any] | None, name: str) -> date | None:
+    """A date of the book as its state has it: `open_date`, or the last date of the last period, or year, that was
+    closed (`closed_through`, `year_closed`)."""
+    said = (state or {}).get(name)
+    return date.fromisoformat(said) if said is not None else None
+
+
+def _dates(guards: Guards) -> dict[str, date | None]:
+    return {name: getattr(guards, name) for name in ("open_date", "closed_through", "year_closed")}
 
 
 def copied(guards: Guards) -> Guards:
@@ -62,12 +67,15 @@ def copied(guards: Guards) -> Guards:
         dict(guards.payments),
         dict(guards.last),
         accounts=dict(guards.accounts),
+        year_closed=guards.year_closed,
     )
 
 
 async def load(unit: Unit, commands: Sequence[Command]) -> Guards:
     """The guarding state that these commands need."""
-    guards = Guards(*book_dates(unit.state(BOOK)))
+    book = unit.state(BOOK)
+    guards = Guards(book_date(book, "open_date"), book_date(book, "closed_through"))
+    guards.year_closed = book_date(book, "year_closed")
     for name in {name for command in commands for name in rules.aggregates_of(command)} - {BOOK}:
         if (state := unit.state(name)) is None:
             continue
@@ -154,8 +162,7 @@ async def keep(unit: Unit, before: Guards, after: Guards) -> None:
         unit.keep(loan_id, rules.loan_to_json(after.loan(loan_id)) | last)
     for subject, account in _changed(before.accounts, after.accounts):
         unit.keep(subject, rules.account_to_json(account))
-    dates = {"open_date": after.open_date, "closed_through": after.closed_through}
-    if dates != {"open_date": before.open_date, "closed_through": before.closed_through}:
+    if (dates := _dates(after)) != _dates(before):
         unit.keep(BOOK, {name: day.isoformat() for name, day in dates.items() if day is not None})
     if payments := [(pid, loan_id, taken) for pid, (loan_id, taken) in _changed(before.payments, after.payments)]:
         await unit.connection.execute(_KEEP_PAYMENTS, *map(list, zip(*payments, strict=True)))

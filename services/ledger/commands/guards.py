@@ -9,7 +9,7 @@ from typing import assert_never
 
 from services.ledger.commands import bank, model
 from services.ledger.commands.checks import Stamp, aggregate_of, minor, positive, require_open, stated, value_date
-from services.ledger.commands.entries import close_period, entry_event, entry_evolved
+from services.ledger.commands.entries import close_period, close_year, entry_event, entry_evolved
 from services.ledger.commands.model import Command
 from services.ledger.commands.refinancing import require_settles
 from services.ledger.commands.servicing import require_payment, service, undo, undone
@@ -96,6 +96,8 @@ def _of_book(
             return _close_date(command, guards, stamp), everywhere
         case model.ClosePeriod():
             return close_period(command, guards, stamp), everywhere
+        case model.CloseYear():
+            return close_year(command, guards, stamp), (None,)
         case model.PublishRate():
             return _publish_rate(command, guards, stamp), everywhere
         case model.RetryDeadLetter():
@@ -151,6 +153,8 @@ def _evolve(command: model.BookCommand | model.LoanCommand, guards: Guards) -> N
             guards.open_date = command.business_date + timedelta(days=1)
         case model.ClosePeriod():
             guards.closed_through = command.period_end
+        case model.CloseYear():
+            guards.year_closed = command.year_end
         case model.ConcludeContract():
             guards.loans[command.loan_id] = Contracted(command.contract.borrower_id, command.contract.terms)
         case model.Disburse():

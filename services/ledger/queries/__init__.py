@@ -32,6 +32,7 @@ from services.ledger.queries.statements import (
     statement_view,
 )
 from services.ledger.queries.two_dates import AsOfAhead, Dates, DatesDiffer, PeriodReversed, facts_of_rows
+from services.ledger.queries.years import closing_lines
 
 __all__ = [
     "HISTORY",
@@ -46,6 +47,7 @@ __all__ = [
     "PeriodReversed",
     "account",
     "balances_view",
+    "closing_lines",
     "closing_report",
     "dead_letters_view",
     "delinquency_view",

@@ -78,7 +78,7 @@ async def closing_report(connection: Any, period: Period) -> dict[str, Any]:
                 field="period",
             )
         sums = (await trial_balance(connection, through=period.last))["currencies"]
-        adjusting = await adjusting_facts(connection, opens=period.first, closes=period.last, known=None)
+        adjusting = await adjusting_facts(connection, opens=period.first, closes=period.last, known=None, years=False)
         issues = {name: await look(connection, period.last) for name, look in OPEN_ISSUES.items()}
     for code, one in sums.items():
         if one["difference"].strip("0.") or one["debits"] != one["credits"]:

@@ -12,7 +12,16 @@ from typing import Any
 from services.ledger.engine.accounts import NAMES
 from services.ledger.proofs.heads_check import SignedHeads
 from services.ledger.queries import snapshot
-from services.ledger.verify import of_balances, of_books, of_entries, of_heads, of_log, of_refinancing, of_replay
+from services.ledger.verify import (
+    of_balances,
+    of_books,
+    of_entries,
+    of_heads,
+    of_log,
+    of_refinancing,
+    of_replay,
+    of_years,
+)
 from services.ledger.verify.of_balances import Check
 from services.ledger.verify.rows import UNFINISHED, Books, Finding, LogReader, Mark
 from services.ledger.verify.since import is_run_since, read_since
@@ -65,8 +74,8 @@ CHECKS: dict[str, Check] = {
     "replayed-outbox": of_replay.outbox_is_replayed,
 }
 """Checks of one partition, by the name under which `lendlog verify` reports."""
-ALL_CHECKS = (*CHECKS, of_refinancing.NAME)
-"""Of all checks; the last one is across partitions."""
+ALL_CHECKS = (*CHECKS, of_refinancing.NAME, of_years.NAME)
+"""Of all checks; the last two are across partitions."""
 
 
 @dataclass(slots=True)
@@ -85,6 +94,7 @@ class Audit:
     marks: dict[int, Mark] = field(default_factory=dict)
     """Where the partitions were."""
     refinancings: of_refinancing.Refinancings = field(default_factory=of_refinancing.Refinancings)
+    years: of_years.Years = field(default_factory=of_years.Years)
     totals: dict[int, dict[int, list[int]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(lambda: [0, 0]))
     )
@@ -139,6 +149,7 @@ class Audit:
             self.marks[books.partition] = Mark.of(books.tables.position)
         if not self.since:
             of_refinancing.take(self.refinancings, books)
+            of_years.take(self.years, books)
         self.events += len(books.tables.events)
         self.postings += len(books.tables.postings)
         self.signed_heads += len(of_heads.compared(books))
@@ -150,9 +161,11 @@ class Audit:
 
     def finish(self) -> None:
         """After the last partition: what is between them."""
-        finding = next(of_refinancing.one_sided(self.refinancings), None)
-        if finding is not None:
-            self.findings[of_refinancing.NAME] = finding
+        across = {
+            of_refinancing.NAME: of_refinancing.one_sided(self.refinancings),
+            of_years.NAME: of_years.wrong(self.years) if self.years.ended else iter(()),
+        }
+        self.findings |= {name: found for name, some in across.items() if (found := next(some, None)) is not None}
 
 
 def first_finding(check: Check, books: Books) -> Finding | None:
