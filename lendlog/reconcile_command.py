@@ -75,18 +75,19 @@ def match(
     line: LineId,
     loan: Annotated[str | None, typer.Option(help="It is a payment for this loan.")] = None,
     event: Annotated[str | None, typer.Option(help="It is this payment or disbursement, or returns it.")] = None,
+    transfer: Annotated[str | None, typer.Option(help="It is from or to this account of the lender's own.")] = None,
     outside: Annotated[bool, typer.Option("--outside", help="It is none of the loan book's business.")] = False,
     reason: Reason = ON_REQUEST,
     as_json: AsJson = False,
 ) -> None:
     """Say what a line is; what it was matched to before is taken back with it."""
-    if sum((loan is not None, event is not None, outside)) != 1:
-        raise MissingPrecondition("Name one of --loan, --event and --outside.")
+    if sum((loan is not None, event is not None, transfer is not None, outside)) != 1:
+        raise MissingPrecondition("Name one of --loan, --event, --transfer and --outside.")
     _require_form(LoanId, loan)
     _require_form(EventId, event)
 
     async def asked(desk: BankDesk) -> dict[str, Any]:
-        return await desk.match(line, loan_id=loan, event_id=event, outside=outside, reason=reason)
+        return await desk.match(line, loan_id=loan, event_id=event, transfer=transfer, outside=outside, reason=reason)
 
     _assigned(asked, as_json=as_json)
 

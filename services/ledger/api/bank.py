@@ -24,17 +24,20 @@ Profile = Annotated[
 
 
 class NewMatch(Body):
-    """What a line is: a payment for `loan_id`, the fact `event_id` of the books, or none of the book's business."""
+    """What a line is: a payment for `loan_id`, the fact `event_id` of the books, a `transfer` from or to another
+    account of the lender's own, or none of the book's business."""
 
     loan_id: LoanId | None = None
     event_id: EventId | None = None
+    transfer: AccountId | None = None
     outside: bool = False
     reason: Reason
 
     @model_validator(mode="after")
     def _one(self) -> "NewMatch":
-        if sum((self.loan_id is not None, self.event_id is not None, self.outside)) != 1:
-            raise ValueError("name one of loan_id, event_id and outside")
+        named = (self.loan_id, self.event_id, self.transfer, self.outside or None)
+        if sum(one is not None for one in named) != 1:
+            raise ValueError("name one of loan_id, event_id, transfer and outside")
         return self
 
 
@@ -82,7 +85,12 @@ async def lines(
 async def match_line(call: Calling, line_id: LineId, body: NewMatch) -> JSONResponse:
     """Say what a line is; what it was matched to before is taken back in the same transaction."""
     found = await call.services.bank.match(
-        line_id, loan_id=body.loan_id, event_id=body.event_id, outside=body.outside, reason=body.reason
+        line_id,
+        loan_id=body.loan_id,
+        event_id=body.event_id,
+        transfer=body.transfer,
+        outside=body.outside,
+        reason=body.reason,
     )
     return _accepted(found)
 

@@ -14,6 +14,7 @@ from services.ledger.bank.facts import CashFact, Known, standing
 from services.ledger.bank.lender import BankAccount, Lender
 from services.ledger.bank.matching import match
 from services.ledger.bank.refusals import (
+    NotATransfer,
     OtherCurrencyThanAccount,
     ProfileNeeded,
     StatementEmpty,
@@ -115,7 +116,7 @@ class BankDesk:
         loans = await reading.loans_named(connection, tokens)
         nameless = {line.amount for line in statement.lines if line.amount > 0 and not loans.keys() & set(line.tokens)}
         claiming = await reading.loans_claiming(connection, nameless) if nameless else ()
-        return Known(facts | made, loans, claiming, await self._linked(connection, code))
+        return Known(facts | made, loans, claiming, await self._linked(connection, code), self.lender.own(code))
 
     async def _linked(self, connection: Any, code: str) -> frozenset[str]:
         """The facts that stand for a line of any account in the currency: of one entry, each currency is a fact."""
@@ -136,19 +137,37 @@ class BankDesk:
         return [statement_document(state, one.statement_id) for _, state in states.values() for one in state.statements]
 
     async def match(
-        self, line_id: str, *, loan_id: str | None, event_id: str | None, outside: bool, reason: str
+        self,
+        line_id: str,
+        *,
+        loan_id: str | None,
+        event_id: str | None,
+        transfer: str | None = None,
+        outside: bool,
+        reason: str,
     ) -> dict[str, Any]:
-        """The line is a payment for a loan, a fact that the books have, or none of the book's business."""
+        """The line is a payment for a loan, a fact that the books have, money from or to another account of the
+        lender's own, or none of the book's business."""
 
         async def plan(connection: Any, line: LineState, linked: frozenset[str], after: str) -> list[Command]:
             if loan_id is not None:
                 return assigning.to_loans(line, [Part(loan_id, line.amount)], reason, after)
             if outside:
                 return assigning.to_outside(line, reason, after)
+            if transfer is not None:
+                return assigning.to_transfer(line, self._other(line, transfer), reason, after)
             facts = standing((await reading.facts_named(connection, [event_id or ""], line.currency)).values())
             return assigning.to_fact(line, facts.get(event_id or ""), linked, reason, after)
 
         return await self._assign(line_id, plan)
+
+    def _other(self, line: LineState, account: str) -> str:
+        """The account's id. Raises NotATransfer."""
+        others = set(self.lender.own(line.currency).values()) - {line.account}
+        if account not in others:
+            detail = f"{account!r} is none of the lender's other accounts in {line.currency}: {sorted(others)}."
+            raise NotATransfer(detail, field="transfer")
+        return account
 
     async def split(self, line_id: str, parts: Sequence[tuple[str, str]], reason: str) -> dict[str, Any]:
         """The line is several payments: (loan id, amount)."""

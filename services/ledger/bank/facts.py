@@ -1,7 +1,7 @@
 """Facts of the books that move cash, as reconciliation sees them: by the event that caused them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 
@@ -60,9 +60,10 @@ class OpenLoan:
 class Known:
     """What the books know when a statement is matched. `facts`: in its currency; `loans`: those that lines name, by id;
     `claiming`: those with an unpaid instalment about now, for lines that name nothing; `linked`: facts that stand for a
-    line already."""
+    line already; `own`: the lender's accounts in the currency, by the numbers that banks call them."""
 
     facts: Mapping[str, CashFact]
     loans: Mapping[str, OpenLoan]
     claiming: tuple[OpenLoan, ...] = ()
     linked: frozenset[str] = frozenset()
+    own: Mapping[str, str] = field(default_factory=dict)

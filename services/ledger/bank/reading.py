@@ -74,8 +74,8 @@ UNION ALL SELECT partition, "offset", 'dead letter: ' || reason FROM dead_letter
 """
 
 
-async def account_state(connection: Any, account: BankAccount) -> AccountState:
-    """The account as far as the books have come. Raises LoanIsParked."""
+async def account_state(connection: Any, account: BankAccount, known: date | None = None) -> AccountState:
+    """The account as far as the books have come, or had at the end of a date. Raises LoanIsParked."""
     stored = await find(connection, account.subject)
     if stored is None:
         return AccountState()
@@ -83,12 +83,14 @@ async def account_state(connection: Any, account: BankAccount) -> AccountState:
         raise LoanIsParked(f"{account.subject} is parked: {stored.parked['reason']}.")
     assert stored.state is not None
     rows = await connection.fetch(HISTORY, stored.partition, stored.state.number)
-    return fold_account(read(record_of(row["record"])) for row in rows)
+    return fold_account(read(record_of(row["record"])) for row in rows if known is None or row["booking_date"] <= known)
 
 
-async def account_states(connection: Any, lender: Lender) -> dict[str, tuple[BankAccount, AccountState]]:
+async def account_states(
+    connection: Any, lender: Lender, known: date | None = None
+) -> dict[str, tuple[BankAccount, AccountState]]:
     """Every account by id."""
-    return {account.id: (account, await account_state(connection, account)) for account in lender.accounts}
+    return {account.id: (account, await account_state(connection, account, known)) for account in lender.accounts}
 
 
 async def cash_facts(connection: Any, since: date, through: date, code: str) -> dict[str, CashFact]:

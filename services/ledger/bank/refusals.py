@@ -115,3 +115,7 @@ class ReturnStands(Refusal):
 
 class MoneyWentOut(Refusal):
     """Money that went out is no payment for a loan: name the disbursement, or the payment that it returns."""
+
+
+class NotATransfer(Refusal):
+    """A transfer is between two accounts of the lender's own in one currency."""

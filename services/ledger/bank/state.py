@@ -1,7 +1,7 @@
 """What is known of an account: a fold of its events on the log, so that replaying them gives it again."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.events.bank import (
@@ -18,7 +18,7 @@ from shared.events.envelope import derived_event_id
 from shared.money import minor_units
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class LineState:
     """A line of a statement, and what it is now."""
 
@@ -30,6 +30,7 @@ class LineState:
     allocations: tuple[Allocation, ...]
     revision: int = 0
     reason: str | None = None
+    other_account: str | None = None
 
     @property
     def line_id(self) -> str:
@@ -55,16 +56,28 @@ class AccountState:
         self.statements.append(statement.model_copy(update={"lines": ()}))
         for said in statement.lines:
             line = LineState(
-                statement.account, statement.statement_id, statement.currency, said, said.outcome, said.allocations
+                statement.account,
+                statement.statement_id,
+                statement.currency,
+                said,
+                said.outcome,
+                said.allocations,
+                other_account=said.other_account,
             )
             self.lines[line.line_id] = line
         self.last_event = event_id
 
     def assign(self, data: LineAssignment, event_id: str) -> None:
         """The account after a person said what a line is."""
-        line = self.lines[line_id(data.account, data.statement_id, data.n)]
-        line.outcome, line.allocations = data.outcome, data.allocations
-        line.revision, line.reason = data.revision, data.reason
+        name = line_id(data.account, data.statement_id, data.n)
+        self.lines[name] = replace(
+            self.lines[name],
+            outcome=data.outcome,
+            allocations=data.allocations,
+            revision=data.revision,
+            reason=data.reason,
+            other_account=data.other_account,
+        )
         self.last_event = event_id
 
     def linked(self) -> frozenset[str]:

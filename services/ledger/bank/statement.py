@@ -15,7 +15,8 @@ from shared.money import MAX_MINOR, decimal_text, minor_units
 @dataclass(frozen=True, slots=True)
 class Line:
     """One booked movement in minor units, money in positive. `tokens` may name a loan or a payment (see references);
-    `returned`: the bank says that it takes an earlier movement back."""
+    `returned`: the bank says that it takes an earlier movement back; `counterparty`: the number of the account on the
+    other side, to tell one's own by."""
 
     n: int
     booked_on: date
@@ -25,6 +26,7 @@ class Line:
     bank_reference: str | None = None
     tokens: tuple[str, ...] = ()
     returned: bool = False
+    counterparty: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,11 @@ class Statement:
     pending: int = 0
 
     def digest(self) -> str:
-        """SHA-256 of everything that was read."""
-        return hashlib.sha256(json.dumps(asdict(self), default=str, sort_keys=True).encode()).hexdigest()
+        """SHA-256 of everything that was read, but for counterparties' accounts."""
+        read = asdict(self)
+        for line in read["lines"]:
+            del line["counterparty"]
+        return hashlib.sha256(json.dumps(read, default=str, sort_keys=True).encode()).hexdigest()
 
 
 def checked(statement: Statement) -> Statement:

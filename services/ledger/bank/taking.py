@@ -97,4 +97,5 @@ def _line(one: Match, allocation: Allocation | None, currency: str) -> BankLine:
         allocations=(allocation,) if allocation is not None else (),
         candidates=one.candidates,
         expected=decimal_text(abs(one.expected), currency) if one.expected is not None else None,
+        other_account=one.other_account,
     )

@@ -29,6 +29,7 @@ def line_document(line: LineState) -> dict[str, Any]:
         "allocations": [one.model_dump() for one in line.allocations],
         "candidates": list(said.candidates),
         "expected": said.expected,
+        "other_account": line.other_account,
         "reason": line.reason,
     }
 

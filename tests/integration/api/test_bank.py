@@ -185,6 +185,9 @@ def command_line(place: Place, patch: pytest.MonkeyPatch) -> None:
             await connection.close()
 
     patch.setattr("lendlog.reconcile_command.reading", reading)
+    for module in ("trial_balance_command", "two_dates"):
+        patch.setattr(f"lendlog.{module}.reading", reading)
+        patch.setattr(f"lendlog.{module}.run_to_end", asyncio.run)
     patch.setattr("lendlog.reconcile_command.run_to_end", asyncio.run)  # signals are the main thread's
     patch.setenv("LENDLOG_TOPIC_PREFIX", place.prefix)
 
@@ -208,6 +211,17 @@ def command_line(place: Place, patch: pytest.MonkeyPatch) -> None:
     )
     assert [(item["kind"], item["amount"]) for item in euro["items"]] == [("outside", "-9.50")]
     assert "outside" in call("reconcile", "check", "--on", "2024-01-31")
+    trial = json.loads(call("trial-balance", "--bank-accounts", "--json"))["currencies"]["EUR"]
+    shown = [(row["bank_account"], row["balance"]) for row in trial["bank_accounts"]]
+    assert shown == [("main-eur", "-1123.00"), (None, "0.00")]
+    (cash,) = [row["balance"] for row in trial["accounts"] if row["account"] == "cash"]
+    assert cash == "-1123.00"
+    period = ("--from", "2024-01-31", "--to", "2024-01-31")
+    for dates in (("--period", "2024-01"), period, (*period, "--by", "value")):
+        moved = json.loads(call("movements", *dates, "--bank-accounts", "--json"))["currencies"]["EUR"]
+        (cash,) = [row["closing"] for row in moved["accounts"] if row["account"] == "cash"]
+        assert round(sum(float(row["closing"]) for row in moved["bank_accounts"]), 2) == float(cash)
+    assert "not at a known account" in call("trial-balance", "--bank-accounts")
 
 
 async def test_statements_are_taken_once_and_cash_agrees_three_ways(

@@ -46,15 +46,18 @@ def entry(
     status: str = "BOOK",
     currency: str = "EUR",
     returned: bool = False,
+    other: str = PERSONS_IBAN,
     version: str = "08",
     details: str | None = None,
 ) -> str:
     """One entry; a negative amount is a debit."""
     side, plain = ("DBIT", amount[1:]) if amount.startswith("-") else ("CRDT", amount)
+    party = "CdtrAcct" if side == "DBIT" else "DbtrAcct"
     sts = f"<Sts><Cd>{status}</Cd></Sts>" if version == "08" else f"<Sts>{status}</Sts>"
     tx = details or (
         f"<TxDtls><Refs><EndToEndId>{e2e or 'NOTPROVIDED'}</EndToEndId></Refs>"
-        f"<RltdPties><Dbtr><Nm>{PERSON}</Nm></Dbtr><DbtrAcct><Id><IBAN>{PERSONS_IBAN}</IBAN></Id></DbtrAcct></RltdPties>"
+        f"<RltdPties><Dbtr><Nm>{PERSON}</Nm></Dbtr>"
+        f"<{party}><Id><IBAN>{other}</IBAN></Id></{party}></RltdPties>"
         f"<RmtInf><Ustrd>{text or ''} {PERSON} {PERSONS_IBAN}</Ustrd></RmtInf>"
         f"{'<RtrInf><Rsn><Cd>AM04</Cd></Rsn></RtrInf>' if returned else ''}</TxDtls>"
     )
@@ -174,8 +177,8 @@ class House:
     def events(self, subject: str) -> list[Any]:
         return [read(one) for one in self.records if one.key == subject.encode()]
 
-    def state(self) -> AccountState:
-        return fold_account(self.events(self.account.subject))
+    def state(self, account: str = "main-eur") -> AccountState:
+        return fold_account(self.events(f"bank.{account}"))
 
     def moved(self) -> list[CashFact]:
         """What the postings moved on cash, by event and currency."""
@@ -203,7 +206,7 @@ class House:
         """The three sides of the daily check."""
         log = self.log()
         facts = [fact for some in log.facts.values() for fact in some]
-        accounts = {"main-eur": (self.account, self.state())}
+        accounts = {one.id: (one, self.state(one.id)) for one in self.lender.accounts}
         return Sources(
             **(
                 {"accounts": accounts, "books": self.moved(), "log": facts, "aside": {}, "unbooked": log.unbooked}
@@ -221,7 +224,8 @@ class House:
             for loan in self.books.hosted.book.loans.values()
             if loan.status != UNKNOWN
         }
-        return Known(self.facts(), loans, tuple(loans.values()), self.state().linked())
+        linked = frozenset[str]().union(*(self.state(one.id).linked() for one in self.lender.accounts))
+        return Known(self.facts(), loans, tuple(loans.values()), linked, self.lender.own("EUR"))
 
     def take(self, content: bytes, profile: str | None = None, rules: MatchingRow | None = None) -> list[Envelope]:
         """Take in a file; the events that it made."""
@@ -232,7 +236,7 @@ class House:
             if statement_event_id(account.id, statement.statement_id, statement.digest()) in self.recorded:
                 continue
             matches = match(account.id, statement, self.known(), row)
-            commands += commands_of(statement, matches, account, self.state().last_event)[0]
+            commands += commands_of(statement, matches, account, self.state(account.id).last_event)[0]
         return self.record(*commands)
 
     def outcomes(self) -> dict[int, str]:

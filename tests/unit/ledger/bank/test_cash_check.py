@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from services.ledger.bank.assigning import Part, to_fact, to_loans, to_outside
+from services.ledger.bank.assigning import Part, to_fact, to_loans, to_outside, to_transfer
 from services.ledger.bank.cash_check import cash_check
+from services.ledger.bank.lender import BankAccount, read_lender
 from services.ledger.commands import decision_id, refinance
 from services.ledger.commands.model import ApproveEntry, ProposeEntry, ReversePayment
 from shared.events import origination, servicing
 from shared.events.entries import GENERAL_LEDGER, EntryLine
 from shared.events.envelope import new_event_id
-from tests.unit.ledger.bank.samples import House, camt, entry
+from tests.unit.ledger.bank.samples import IBAN, House, camt, entry
 
 
 def check(house: House, on: str, **sides: Any) -> dict[str, Any]:
@@ -24,6 +25,8 @@ def check(house: House, on: str, **sides: Any) -> dict[str, Any]:
     parts = sum(round(float(item["amount"]) * 100) for item in found["items"] if item["kind"] != "log")
     if not sides:
         assert parts == round(float(found["difference"]) * 100), "the items are the whole difference"
+    apart = sum(float(one["difference"]) for one in found["accounts"]) - float(found["elsewhere"])
+    assert round(apart * 100) == round(float(found["difference"]) * 100), "so are accounts and what is elsewhere"
     return found
 
 
@@ -50,8 +53,12 @@ def test_all_three_agree_once_bank_and_books_have_the_same(house: House) -> None
     assert (found["ok"], found["items"], found["difference"]) == (True, [], "0.00")
     assert (found["bank"], found["books"], found["log"]) == ("3917.00", "-1083.00", "-1083.00")
     assert found["accounts"] == [
-        {"account": "main-eur", "statement_id": "S-1", "through": "2024-02-28", "closing": "3917.00"}
-    ]
+        {
+            "account": "main-eur", "statement_id": "S-1", "through": "2024-02-28", "closing": "3917.00",
+            "opening": "5000.00", "bank": "3917.00", "books": "-1083.00", "difference": "0.00", "ok": True,
+        }
+    ]  # fmt: skip
+    assert found["elsewhere"] == "0.00"
 
 
 def test_what_only_the_books_have_is_on_its_way_for_some_days(house: House) -> None:
@@ -238,3 +245,70 @@ def test_what_a_new_loan_pays_off_of_an_old_one_never_was_cash(house: House) -> 
     )
     found = check(house, "2024-02-28")
     assert (found["books"], found["log"]) == ("-2000.00", "-2000.00")
+
+
+SECOND = BankAccount(
+    id="second-eur", number="DE02500105170137075030", currency="EUR", opened_on=date(2024, 1, 31), opening="10.00"
+)
+
+
+@pytest.fixture
+def two() -> House:
+    """A lender with two accounts in one currency."""
+    lender = read_lender()
+    house = House(replace(lender, accounts=(*lender.accounts, SECOND)))
+    house.lend("loan-1")
+    house.close_through("2024-03-10")
+    return house
+
+
+def by_account(found: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
+    return {one["account"]: (one["bank"], one["books"], one["difference"]) for one in found["accounts"]}
+
+
+def test_a_transfer_between_accounts_of_ones_own_is_on_its_way_until_both_banks_have_it(two: House) -> None:
+    two.pay("loan-1", "100.00", "2024-02-27", "receipt/77")
+    two.take(
+        camt(
+            entry("-1200.00", text="loan-1", on="2024-02-01"),
+            entry("-300.00", bank="B-2", text="loan-1", other=SECOND.number),
+            closing="3500.00",
+        )
+    )
+    assert two.outcomes() == {1: "disbursed", 2: "transfer"}
+    assert two.line(2).other_account == "second-eur"
+    found = check(two, "2024-02-28")
+    assert kinds(found) == [("in-transit", "-100.00"), ("in-transit", "-300.00")]
+    assert by_account(found) == {"main-eur": ("3500.00", "-1500.00", "0.00"), "second-eur": ("10.00", "0.00", "0.00")}
+    assert (found["elsewhere"], found["ok"]) == ("400.00", True), "the receipt of a branch, and what is between banks"
+    late = check(two, "2024-03-09")
+    assert ("not-at-the-bank", "-300.00") in kinds(late)
+    assert [one["ok"] for one in late["accounts"]] == [False, True]
+
+    arrived = entry("300.00", bank="C-1", other=IBAN, on="2024-03-01")
+    two.take(camt(arrived, opening="10.00", closing="310.00", iban=SECOND.number, day="2024-03-01"))
+    after = check(two, "2024-03-01")
+    assert kinds(after) == [("in-transit", "-100.00")]
+    assert by_account(after)["second-eur"] == ("310.00", "300.00", "0.00")
+    assert kinds(check(two, "2024-02-28")) == [("in-transit", "-100.00"), ("in-transit", "-300.00")]
+    assert not two.books.hosted.intake.parked
+
+
+def test_a_person_may_say_that_a_line_is_a_transfer(two: House) -> None:
+    """What had waited in suspense for a loan goes out of the books again, since it was in them already."""
+    two.take(camt(entry("-1200.00", text="loan-1", on="2024-02-01"), entry("-300.00", bank="B-2"), closing="3500.00"))
+    arrived = entry("300.00", bank="C-1", on="2024-02-28")
+    two.take(camt(arrived, opening="10.00", closing="310.00", iban=SECOND.number))
+    for account, n, other in (("main-eur", 2, "second-eur"), ("second-eur", 1, "main-eur")):
+        state = two.state(account)
+        line = next(one for one in state.lines.values() if one.line.n == n)
+        assert line.outcome == "unmatched"
+        two.record(*to_transfer(line, other, "told", state.last_event or ""))
+        state = two.state(account)
+        assert to_transfer(state.lines[line.line_id], other, "told", state.last_event or "") == []
+    found = check(two, "2024-02-28")
+    assert (found["items"], found["elsewhere"], found["books"]) == ([], "0.00", "-1200.00")
+    assert by_account(found) == {
+        "main-eur": ("3500.00", "-1500.00", "0.00"),
+        "second-eur": ("310.00", "300.00", "0.00"),
+    }
