@@ -8,7 +8,7 @@ from fastapi import Query
 from services.ledger import queries
 from services.ledger.api.reading import After, Effective, Known, Loan, reading, wait_for
 from services.ledger.api.serving import Calling
-from services.ledger.bank.cash_at import cash_at_accounts, with_balances, with_movements
+from services.ledger.bank.cash_at import Moved, cash_at_accounts, with_balances, with_movements
 from services.ledger.periods import PeriodNotNamed, period_named, period_or_dates
 from services.ledger.queries.snapshots import snapshot
 from shared.api import Day, Route
@@ -51,7 +51,7 @@ async def trial_balance(
         found = await queries.trial_balance(connection, known=known, effective=effective, through=through)
         if not bank_accounts:
             return found
-        return with_balances(found, await cash_at_accounts(connection, call.services.bank.lender, known))
+        return with_balances(found, await _cash(call, connection, known))
 
 
 async def movements(
@@ -70,7 +70,7 @@ async def movements(
         found = await queries.movements(connection, **asked)
         if not bank_accounts:
             return found
-        return with_movements(found, await cash_at_accounts(connection, call.services.bank.lender, known))
+        return with_movements(found, await _cash(call, connection, known))
 
 
 async def income_statement(
@@ -86,6 +86,10 @@ async def income_statement(
     asked = _period(opens, to, period, by) | {"known": known, "effective": effective}
     async with call.services.ledger.acquire() as connection:
         return await queries.income_statement(connection, **asked)
+
+
+async def _cash(call: Calling, connection: Any, known: date | None) -> list[Moved]:
+    return await cash_at_accounts(connection, call.services.bank.lender, known, call.services.bank_folds)
 
 
 def _period(opens: date | None, to: date | None, name: str | None, by: queries.By | None) -> dict[str, Any]:

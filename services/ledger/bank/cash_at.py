@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from services.ledger.bank.lender import Lender
 from services.ledger.bank.reading import account_states
-from services.ledger.bank.state import AccountState
+from services.ledger.bank.state import AccountFolds, AccountState
 from services.ledger.engine.accounts import CASH
 from shared.money import code_of, currency, decimal_text
 
@@ -44,9 +44,11 @@ class Moved(NamedTuple):
         return {"booking": self.booked, "value": self.effective}.get(by, max(self.effective, self.open_from))
 
 
-async def cash_at_accounts(connection: Any, lender: Lender, known: date | None) -> list[Moved]:
+async def cash_at_accounts(
+    connection: Any, lender: Lender, known: date | None, folds: AccountFolds | None = None
+) -> list[Moved]:
     """All cash of the books by bank account, as known on a date or now; in the caller's snapshot."""
-    states = [state for _, state in (await account_states(connection, lender, known)).values()]
+    states = [state for _, state in (await account_states(connection, lender, known, folds)).values()]
     links = [(one.event_id, line) for state in states for line in state.lines.values() for one in line.allocations]
     named = [event_id for event_id, _ in links], [line.account for _, line in links]
     numbers = [currency(line.currency).number for _, line in links]

@@ -22,7 +22,7 @@ from services.ledger.bank.refusals import (
     StatementTooLarge,
     UnknownLine,
 )
-from services.ledger.bank.state import AccountState, LineState, statement_event_id
+from services.ledger.bank.state import AccountFolds, AccountState, LineState, statement_event_id
 from services.ledger.bank.statement import Statement
 from services.ledger.bank.taking import commands_of
 from services.ledger.bank.views import line_document, line_documents, statement_document
@@ -53,8 +53,12 @@ def read_file(content: bytes, profile: str | None, lender: Lender) -> list[State
 class BankDesk:
     """Takes statements and assigns lines, each in one transaction of the API's database."""
 
-    def __init__(self, commands: LedgerCommands, books: Books, lender: Lender) -> None:
+    def __init__(
+        self, commands: LedgerCommands, books: Books, lender: Lender, folds: AccountFolds | None = None
+    ) -> None:
+        """`folds`: what the process keeps of accounts from one call to the next."""
         self.commands, self.books, self.lender = commands, books, lender
+        self.folds = folds or AccountFolds()
 
     async def take(self, content: bytes, profile: str | None, correlation_id: str | None = None) -> dict[str, Any]:
         """Take in the statements of a file, all or none; what was taken before changes nothing. What each line became,
@@ -97,7 +101,7 @@ class BankDesk:
 
     async def _state(self, connection: Any, account: BankAccount) -> AccountState:
         """The account as the books have it, which is as commands have it. Raises StatementOnItsWay."""
-        state = await reading.account_state(connection, account)
+        state = await reading.account_state(connection, account, folds=self.folds)
         guard = await self.commands.bank_account(account.subject)
         if guard is not None and guard.last != state.last_event:
             raise StatementOnItsWay(f"Event {guard.last} of {account.id} is recorded and not in the books yet.")
@@ -120,20 +124,20 @@ class BankDesk:
 
     async def _linked(self, connection: Any, code: str) -> frozenset[str]:
         """The facts that stand for a line of any account in the currency: of one entry, each currency is a fact."""
-        states = await reading.account_states(connection, self.lender)
+        states = await reading.account_states(connection, self.lender, folds=self.folds)
         mine = (state.linked() for account, state in states.values() if account.currency == code)
         return frozenset[str]().union(*mine)
 
     async def lines(self, outcome: str | None = None, account: str | None = None) -> list[dict[str, Any]]:
         """Lines as they are now, by account and in order."""
         async with self.books() as connection, snapshot(connection):
-            states = await reading.account_states(connection, self.lender)
+            states = await reading.account_states(connection, self.lender, folds=self.folds)
         return line_documents(states, outcome, account)
 
     async def statements(self) -> list[dict[str, Any]]:
         """Statements that were taken, by account and in order, with how many of their lines are what now."""
         async with self.books() as connection, snapshot(connection):
-            states = await reading.account_states(connection, self.lender)
+            states = await reading.account_states(connection, self.lender, folds=self.folds)
         return [statement_document(state, one.statement_id) for _, state in states.values() for one in state.statements]
 
     async def match(
@@ -189,7 +193,7 @@ class BankDesk:
     async def _assign(self, line_id: str, plan: Any) -> dict[str, Any]:
         async with self.books() as connection, snapshot(connection):
             for account in self.lender.accounts:
-                state = await reading.account_state(connection, account)
+                state = await reading.account_state(connection, account, folds=self.folds)
                 if line_id in state.lines:
                     break
             else:

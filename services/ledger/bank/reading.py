@@ -7,7 +7,7 @@ from typing import Any
 from services.ledger.bank.facts import CashFact, Claim, OpenLoan
 from services.ledger.bank.lender import BankAccount, Lender
 from services.ledger.bank.log_cash import LogCash
-from services.ledger.bank.state import AccountState, fold_account
+from services.ledger.bank.state import AccountFolds, AccountState
 from services.ledger.commands.model import LoanIsParked
 from services.ledger.engine.account import ACTIVE, UNKNOWN, Loan, decode_loan
 from services.ledger.engine.accounts import CASH, SUSPENSE
@@ -65,6 +65,14 @@ _OF_EVENTS = """
 SELECT DISTINCT partition, state FROM event JOIN loan USING (partition, loan)
 WHERE event_id = ANY($1::uuid[]) AND loan >= 0
 """
+# An account's events in the order in which they were folded; and some of them, whole.
+_KEYS = """
+SELECT "offset", event_id FROM event WHERE partition = $1 AND loan = $2 AND booking_date <= $3
+ORDER BY booking_date, "offset"
+"""
+_RECORDS = """
+SELECT record FROM event WHERE partition = $1 AND "offset" = ANY($2::bigint[]) ORDER BY booking_date, "offset"
+"""
 _NAMED = "SELECT state FROM loan WHERE loan_id = ANY($1::text[]) AND loan >= 0"
 _LOANS = "SELECT state FROM loan WHERE loan >= 0"
 _ASIDE = """
@@ -74,23 +82,33 @@ UNION ALL SELECT partition, "offset", 'dead letter: ' || reason FROM dead_letter
 """
 
 
-async def account_state(connection: Any, account: BankAccount, known: date | None = None) -> AccountState:
-    """The account as far as the books have come, or had at the end of a date. Raises LoanIsParked."""
+async def account_state(
+    connection: Any, account: BankAccount, known: date | None = None, folds: AccountFolds | None = None
+) -> AccountState:
+    """The account as far as the books have come, or had at the end of a date. `folds`: what the process keeps of it.
+    Raises LoanIsParked."""
     stored = await find(connection, account.subject)
     if stored is None:
         return AccountState()
     if stored.parked is not None:
         raise LoanIsParked(f"{account.subject} is parked: {stored.parked['reason']}.")
     assert stored.state is not None
-    rows = await connection.fetch(HISTORY, stored.partition, stored.state.number)
-    return fold_account(read(record_of(row["record"])) for row in rows if known is None or row["booking_date"] <= known)
+    rows = await connection.fetch(_KEYS, stored.partition, stored.state.number, known or date.max)
+    ids, folds = [str(row["event_id"]) for row in rows], folds or AccountFolds()
+    state, done = folds.resume(account.subject, ids)
+    if later := [row["offset"] for row in rows[done:]]:
+        records = await connection.fetch(_RECORDS, stored.partition, later)
+        state.go_on(read(record_of(row["record"])) for row in records)
+        if known is None:
+            folds.keep(account.subject, ids, state)
+    return state
 
 
 async def account_states(
-    connection: Any, lender: Lender, known: date | None = None
+    connection: Any, lender: Lender, known: date | None = None, folds: AccountFolds | None = None
 ) -> dict[str, tuple[BankAccount, AccountState]]:
     """Every account by id."""
-    return {account.id: (account, await account_state(connection, account, known)) for account in lender.accounts}
+    return {one.id: (one, await account_state(connection, one, known, folds)) for one in lender.accounts}
 
 
 async def cash_facts(connection: Any, since: date, through: date, code: str) -> dict[str, CashFact]:

@@ -1,6 +1,6 @@
 """What is known of an account: a fold of its events on the log, so that replaying them gives it again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -80,6 +80,22 @@ class AccountState:
         )
         self.last_event = event_id
 
+    def copy(self) -> "AccountState":
+        """One that can go on by itself; lines and statements are never changed, only replaced."""
+        return AccountState(list(self.statements), dict(self.lines), self.last_event)
+
+    def go_on(self, events: Iterable[Any]) -> "AccountState":
+        """The account after these events too, in order; events of other kinds say nothing about it."""
+        for event in events:
+            match event:
+                case BankStatementTaken():
+                    self.take(event.data, event.id)
+                case BankLineAssigned():
+                    self.assign(event.data, event.id)
+                case _:
+                    pass
+        return self
+
     def linked(self) -> frozenset[str]:
         """The facts of the books that stand for a line."""
         return frozenset(one.event_id for line in self.lines.values() for one in line.allocations)
@@ -107,14 +123,23 @@ def signed_minor(text: str, currency: str) -> int:
 
 
 def fold_account(events: Iterable[Any]) -> AccountState:
-    """The state after these events of one account, in order; events of other kinds say nothing about it."""
-    state = AccountState()
-    for event in events:
-        match event:
-            case BankStatementTaken():
-                state.take(event.data, event.id)
-            case BankLineAssigned():
-                state.assign(event.data, event.id)
-            case _:
-                pass
-    return state
+    """The state after these events of one account, in order."""
+    return AccountState().go_on(events)
+
+
+class AccountFolds:
+    """States of accounts that a process keeps, by subject with the ids of the events in them, so that only what came
+    since has to be read and folded. A state is gone on from where its ids are the first that the books have now;
+    whatever else they have, an older snapshot or another log, is folded whole."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[tuple[str, ...], AccountState]] = {}
+
+    def resume(self, subject: str, ids: Sequence[str]) -> tuple[AccountState, int]:
+        """The state to go on from, and how many of the events it has in it."""
+        known, state = self._kept.get(subject, ((), AccountState()))
+        return (state.copy(), len(known)) if tuple(ids[: len(known)]) == known else (AccountState(), 0)
+
+    def keep(self, subject: str, ids: Sequence[str], state: AccountState) -> None:
+        """Keep the state after the events of these ids."""
+        self._kept[subject] = tuple(ids), state.copy()
