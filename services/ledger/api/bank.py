@@ -6,7 +6,7 @@ from fastapi import Path, Query
 from pydantic import Field, StringConstraints, model_validator
 from starlette.responses import JSONResponse
 
-from services.ledger.api.reading import After, wait_for
+from services.ledger.api.reading import PAGE, After, Cursor, Limit, page, wait_for
 from services.ledger.api.serving import Calling
 from services.ledger.bank.desk import FILE_BYTES_MAX
 from shared.api import Body, Route
@@ -75,11 +75,17 @@ async def statements(call: Calling, after: After = None) -> dict[str, Any]:
 
 
 async def lines(
-    call: Calling, outcome: Outcome | None = None, account: AccountId | None = None, after: After = None
+    call: Calling,
+    outcome: Outcome | None = None,
+    account: AccountId | None = None,
+    after: After = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
 ) -> dict[str, Any]:
-    """Lines as they are now, those of one outcome or account where it is named."""
+    """Lines as they are now, those of one outcome or account where it is named, a page at a time."""
     await wait_for(call.services, after)
-    return {"lines": await call.services.bank.lines(outcome, account)}
+    found = await call.services.bank.lines(outcome, account, beyond=cursor, limit=limit + 1)
+    return page("lines", found, "line_id", limit)
 
 
 async def match_line(call: Calling, line_id: LineId, body: NewMatch) -> JSONResponse:

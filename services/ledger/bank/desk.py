@@ -128,11 +128,18 @@ class BankDesk:
         mine = (state.linked() for account, state in states.values() if account.currency == code)
         return frozenset[str]().union(*mine)
 
-    async def lines(self, outcome: str | None = None, account: str | None = None) -> list[dict[str, Any]]:
-        """Lines as they are now, by account and in order."""
+    async def lines(
+        self,
+        outcome: str | None = None,
+        account: str | None = None,
+        *,
+        beyond: str | None = None,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Lines as they are now, by account and in order; see views.line_documents."""
         async with self.books() as connection, snapshot(connection):
             states = await reading.account_states(connection, self.lender, folds=self.folds)
-        return line_documents(states, outcome, account)
+        return line_documents(states, outcome, account, beyond=beyond, limit=limit)
 
     async def statements(self) -> list[dict[str, Any]]:
         """Statements that were taken, by account and in order, with how many of their lines are what now."""

@@ -42,7 +42,10 @@ ON CONFLICT (entry_id) DO UPDATE SET
 """
 _LIST = """
 SELECT entry_id, subject, proposed, outcome, checker, reversed_by, proposed_at, decided_at FROM manual_entry
-WHERE (outcome IS NULL OR NOT $1) AND ($2::date IS NULL OR value_date <= $2) ORDER BY proposed_at, entry_id
+WHERE (outcome IS NULL OR NOT $1) AND ($2::date IS NULL OR value_date <= $2)
+  AND ($3::uuid IS NULL OR (proposed_at, entry_id)
+    > (SELECT proposed_at, entry_id FROM manual_entry WHERE entry_id = $3))
+ORDER BY proposed_at, entry_id LIMIT $4
 """
 
 
@@ -138,8 +141,10 @@ async def read_entries(connection: Any, entry_ids: Sequence[str]) -> dict[str, M
     return found
 
 
-async def entries_view(connection: Any, *, waiting: bool, through: date | None) -> list[dict[str, Any]]:
-    """Manual entries as documents, oldest first. `connection` may be a pool."""
+async def entries_view(
+    connection: Any, *, waiting: bool, through: date | None, beyond: str | None = None, limit: int | None = None
+) -> list[dict[str, Any]]:
+    """Manual entries as documents, oldest first; `beyond`: those after this one. `connection` may be a pool."""
     return [
         {"entry_id": str(row["entry_id"]), "subject": row["subject"]}
         | json.loads(row["proposed"])
@@ -150,7 +155,7 @@ async def entries_view(connection: Any, *, waiting: bool, through: date | None) 
             "proposed_at": row["proposed_at"].isoformat(),
             "decided_at": row["decided_at"] and row["decided_at"].isoformat(),
         }
-        for row in await connection.fetch(_LIST, waiting, through)
+        for row in await connection.fetch(_LIST, waiting, through, beyond, limit)
     ]
 
 

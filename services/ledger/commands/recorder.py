@@ -154,10 +154,12 @@ class LedgerCommands:
         """The last date of the last year that was closed, as commands see it."""
         return book_date(await self._units.state(BOOK), "year_closed")
 
-    async def entries(self, *, waiting: bool = False, through: date | None = None) -> list[dict[str, Any]]:
+    async def entries(
+        self, *, waiting: bool = False, through: date | None = None, beyond: str | None = None, limit: int | None = None
+    ) -> list[dict[str, Any]]:
         """Manual entries that were proposed here, oldest first: all, or those that wait for a second person; of value
-        dates up to `through`."""
-        return await entries_view(self._pool, waiting=waiting, through=through)
+        dates up to `through`. `beyond`: those after this entry, `limit` of them at most."""
+        return await entries_view(self._pool, waiting=waiting, through=through, beyond=beyond, limit=limit)
 
     async def entry(self, entry_id: str) -> ManualEntry | None:
         """One manual entry that was proposed here."""

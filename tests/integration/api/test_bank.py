@@ -91,6 +91,18 @@ async def lines(client: Client, after: str | None = None, **named: str) -> list[
     return found
 
 
+async def paged(client: Client) -> list[dict[str, Any]]:
+    """All lines, three at a time."""
+    found: list[dict[str, Any]] = []
+    headers, cursor = {"authorization": f"Bearer {client.tokens['auditor']}"}, {}
+    while True:
+        answer = await client.http.get("/v1/bank/lines", params={"limit": "3"} | cursor, headers=headers)
+        found += answer.json()["lines"]
+        if answer.json()["next_cursor"] is None:
+            return found
+        cursor = {"cursor": answer.json()["next_cursor"]}
+
+
 async def say(client: Client, line: str, what: str, body: dict[str, Any]) -> dict[str, Any]:
     answer = await client.send("officer", "POST", f"/v1/bank/lines/{line}/{what}", {"reason": "told"} | body)
     assert answer.status_code == 202, answer.text
@@ -236,6 +248,7 @@ async def test_statements_are_taken_once_and_cash_agrees_three_ways(
             await goes_on(client)
             await caught_up(place, alive=alive)
             await people_decide(client)
+            assert await paged(client) == await lines(client)
             await caught_up(place, alive=alive)
     await asyncio.to_thread(command_line, place, monkeypatch)
     live = await live_digest(place)

@@ -145,7 +145,13 @@ async def entries(office: Office) -> str:
 
     of_loan = await office.does("accountant", "/v1/entries", ENTRY | {"loan_id": "loan-1"})
     await office.does("approver", f"/v1/entries/{of_loan['event_id']}/decline", {"reason": "the wrong loan"})
-    assert [row["state"] for row in (await office.reads("/v1/entries"))["entries"]] == ["approved", "declined"]
+    whole = await office.reads("/v1/entries")
+    assert [row["state"] for row in whole["entries"]] == ["approved", "declined"]
+    first = await office.reads("/v1/entries?limit=1")
+    second = await office.reads(f"/v1/entries?limit=1&cursor={first['next_cursor']}")
+    assert (first["entries"] + second["entries"], second["next_cursor"]) == (whole["entries"], whole["next_cursor"])
+    nobody = await office.client.send("accountant", "GET", f"/v1/entries?cursor={made['event_id'][:-4]}ffff")
+    assert rule(nobody) == "unknown-entry"
     return str(entry_id)
 
 

@@ -9,6 +9,8 @@ import pytest
 from services.ledger.bank.assigning import Part, to_fact, to_loans, to_outside, to_transfer
 from services.ledger.bank.cash_check import cash_check
 from services.ledger.bank.lender import BankAccount, read_lender
+from services.ledger.bank.refusals import UnknownLine
+from services.ledger.bank.views import line_documents
 from services.ledger.commands import decision_id, refinance
 from services.ledger.commands.model import ApproveEntry, ProposeEntry, ReversePayment
 from shared.events import origination, servicing
@@ -312,3 +314,16 @@ def test_a_person_may_say_that_a_line_is_a_transfer(two: House) -> None:
         "main-eur": ("3500.00", "-1500.00", "0.00"),
         "second-eur": ("310.00", "300.00", "0.00"),
     }
+
+
+def test_pages_of_lines_go_on_after_a_line_whatever_it_is_by_now(two: House) -> None:
+    two.take(camt(*(entry(f"{n}.00", bank=f"B-{n}") for n in range(1, 6)), closing="5015.00"))
+    states = two.sources().accounts
+    whole = line_documents(states, "unmatched", None)
+    first = line_documents(states, "unmatched", None, limit=2)
+    state = two.state()
+    two.record(*to_outside(state.lines[first[-1]["line_id"]], "told", state.last_event or ""))
+    rest = line_documents(two.sources().accounts, "unmatched", None, beyond=first[-1]["line_id"])
+    assert [*first, *rest] == whole
+    with pytest.raises(UnknownLine):
+        line_documents(states, None, None, beyond=two.id("nobody"))
