@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "income-statement": ("lendlog.income_statement_command", "Show income and expenses between two dates."),
     "entry": ("lendlog.entry_command", "Propose manual entries, and decide on those of others."),
     "close-period": ("lendlog.close_period_command", "Close an accounting period."),
+    "close-year": ("lendlog.close_year_command", "Take the result of a year to retained earnings."),
     "reconcile": (
         "lendlog.reconcile_command",
         "Take in bank statements, match their lines, and check cash three ways.",

@@ -7,6 +7,7 @@ import typer
 
 from lendlog.books import AsJson, emit, recording
 from lendlog.entry_command import By
+from lendlog.reconcile_command import lender
 from lendlog.signals import run_to_end
 from lendlog.tables import table
 from services.ledger.before_close import before_close
@@ -26,8 +27,9 @@ def command(
 
 
 async def _close(period: Period, by: str) -> dict[str, Any]:
+    known = lender()
     async with recording() as desk:
-        report = await before_close(desk.commands, desk.books, period)
+        report = await before_close(desk.commands, desk.books, known, period)
         event_id = new_event_id()
         await desk.record([ClosePeriod(period.last, by, event_id)])
         return {"closed": period.name, "closed_by": by, "event_id": event_id} | report
@@ -38,9 +40,15 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     for code, one in document["currencies"].items():
         yield f"{code}: debits {one['debits']}, credits {one['credits']}, difference {one['difference']}"
     yield f"adjustments of earlier periods in it: {document['adjustments']}"
-    for name, rows in document["open_issues"].items():
-        if rows:
+    for name, found in document["open_issues"].items():
+        if found["count"]:
+            rows = found["examples"]
             yield ""
-            yield f"still open, {name.replace('_', ' ')}:"
+            yield f"still open, {name.replace('_', ' ')}: {found['count']}" + _shown(found)
             columns = [column for column, value in rows[0].items() if not isinstance(value, list)]
             yield from table(rows, columns, left=len(columns))
+
+
+def _shown(found: dict[str, Any]) -> str:
+    shown = len(found["examples"])
+    return f", of which {shown} are" if shown < found["count"] else ""

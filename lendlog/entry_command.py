@@ -27,6 +27,8 @@ from shared.events.entries import GENERAL_LEDGER
 from shared.events.envelope import new_event_id
 
 command = typer.Typer(no_args_is_help=True, help="Propose manual entries, and decide on those of others.")
+PAGE = 5_000
+"""Entries that are read at once."""
 By = Annotated[str, typer.Option(help="Your name: whoever may use the command line says it; over HTTP the token does.")]
 EntryId = Annotated[str, typer.Argument(metavar="ENTRY", help="As `lendlog entry list` shows it.")]
 ValueDate = Annotated[
@@ -148,8 +150,13 @@ async def _entry(desk: Desk, entry_id: str) -> ManualEntry:
 
 
 async def _all(*, waiting: bool) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
     async with recording() as desk:
-        return await desk.commands.entries(waiting=waiting)
+        while some := await desk.commands.entries(
+            waiting=waiting, beyond=rows[-1]["entry_id"] if rows else None, limit=PAGE
+        ):
+            rows += some
+    return rows
 
 
 def _lines(rows: list[dict[str, Any]]) -> Iterator[str]:

@@ -80,13 +80,14 @@ def match(
     on: Annotated[
         list[datetime] | None, typer.Option(metavar="DATE", formats=["%Y-%m-%d"], help="The dates of the receipts.")
     ] = None,
+    transfer: Annotated[str | None, typer.Option(help="It is from or to this account of the lender's own.")] = None,
     outside: Annotated[bool, typer.Option("--outside", help="It is none of the loan book's business.")] = False,
     reason: Reason = ON_REQUEST,
     as_json: AsJson = False,
 ) -> None:
     """Say what a line is; what it was matched to before is taken back with it."""
-    if sum((loan is not None, event is not None, branch is not None, outside)) != 1:
-        raise MissingPrecondition("Name one of --loan, --event, --branch and --outside.")
+    if sum((loan is not None, event is not None, branch is not None, transfer is not None, outside)) != 1:
+        raise MissingPrecondition("Name one of --loan, --event, --branch, --transfer and --outside.")
     if (branch is None) != (not on):
         raise MissingPrecondition("Name --branch and --on together.")
     _require_form(LoanId, loan)
@@ -96,7 +97,7 @@ def match(
         if branch is not None:
             receipts = await _receipts(desk, branch, [day.date() for day in on or []])
             return await desk.match_all(line, receipts, reason)
-        return await desk.match(line, loan_id=loan, event_id=event, outside=outside, reason=reason)
+        return await desk.match(line, loan_id=loan, event_id=event, transfer=transfer, outside=outside, reason=reason)
 
     _assigned(asked, as_json=as_json)
 
@@ -228,6 +229,8 @@ def _checked(document: dict[str, Any]) -> Iterator[str]:
         verdict = "ok" if one["ok"] else "FINDING"
         yield f"{verdict:<9}{code} on {document['on']}: bank {one['bank']}, of it {one['opening']} from before;"
         yield f"         books {one['books']}, log {one['log']}; difference {one['difference']}"
+        if one["unbooked"].strip("-0."):
+            yield f"         {one['unbooked']} is cash of loans of which nothing is booked (accounting method none)"
         for item in one["items"]:
             named = ", ".join(item["loans"] or item["lines"])
             yield f"  {item['kind']:<18}{item['amount']:>16}  since {item['since']}  {named}  {item['reason'] or ''}"

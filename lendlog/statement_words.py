@@ -142,6 +142,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "clearing": "待清算款",
         "equity": "实收资本",
         "retained-earnings": "留存收益",
+        "income-summary": "本年利润",
         "other-income": "其他收入",
         "operating-expense": "营业费用",
         "bank-charges": "银行手续费",

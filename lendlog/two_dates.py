@@ -1,6 +1,6 @@
 """The dates that commands on figures take, and the lines in which reports tell them."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
@@ -30,6 +30,9 @@ Named = Annotated[
 By = Annotated[
     Literal["booking", "value", "accounting"] | None,
     typer.Option(help="A period of booking dates, value dates, or accounting dates; --period is of accounting dates."),
+]
+Placed = Annotated[
+    bool, typer.Option("--bank-accounts", help="Also cash by the lender's bank accounts, as their lines stand for it.")
 ]
 LATE = ("booking_date", "counts_from", "loan_id", "type", "event_id")
 
@@ -79,6 +82,14 @@ def head(document: dict[str, Any]) -> str:
 def late(document: dict[str, Any]) -> str:
     """What is late in a report, in words."""
     return "adjustments of earlier periods" if document["by"] == "accounting" else "late"
+
+
+def placed_lines(one: dict[str, Any], columns: Sequence[str]) -> Iterator[str]:
+    """Cash of a currency by bank account, where that was asked for."""
+    if "bank_accounts" in one:
+        yield ""
+        named = [row | {"cash": row["bank_account"] or "not at a known account"} for row in one["bank_accounts"]]
+        yield from table(named, ("cash", *columns))
 
 
 def late_lines(document: dict[str, Any]) -> Iterator[str]:

@@ -66,6 +66,7 @@ LifecycleEvent = Annotated[
     | entries.JournalEntryApproved
     | entries.JournalEntryDeclined
     | entries.PeriodClosed
+    | entries.YearClosed
     | bank.BankStatementTaken
     | bank.BankLineAssigned
     | debits.MandateSigned
@@ -145,6 +146,7 @@ LIFECYCLE = Topic(
         entries.JournalEntryApproved,
         entries.JournalEntryDeclined,
         entries.PeriodClosed,
+        entries.YearClosed,
         bank.BankStatementTaken,
         bank.BankLineAssigned,
         debits.MandateSigned,

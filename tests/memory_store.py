@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from services.ledger.book import Book, RateRow, Rows
+from services.ledger.book import Book
+from services.ledger.book_rows import RateRow, Rows
 from services.ledger.digest import Digest, Line
 from services.ledger.engine.account import (
     GENERAL_NUMBER,

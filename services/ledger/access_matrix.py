@@ -54,6 +54,7 @@ MATRIX: Final[Matrix] = {
     ("GET", "/v1/periods"): ("accountant", "operator", "auditor", "approver"),
     ("POST", "/v1/periods/{period}/valuation"): ("accountant",),
     ("POST", "/v1/periods/{period}/close"): ("accountant",),
+    ("POST", "/v1/years/{year}/close"): ("accountant",),
     ("POST", "/v1/bank/statements"): ("officer", "teller", "accountant"),
     ("GET", "/v1/bank/statements"): _EVERYONE,
     ("GET", "/v1/bank/lines"): _EVERYONE,

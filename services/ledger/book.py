@@ -4,18 +4,18 @@ What is not in memory is asked for by `needs` before an event is applied; the ho
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
 from services.ledger import messages
+from services.ledger.book_rows import Rows
 from services.ledger.engine import resets
 from services.ledger.engine.account import GENERAL_NUMBER, INTEREST, UNKNOWN, AccrualGroup, Loan
 from services.ledger.engine.accounts import ACCRUED_INTEREST, INTEREST_INCOME
 from services.ledger.engine.accrual import earn, leave, move
 from services.ledger.engine.claims import backdated_due, fall_due
-from services.ledger.engine.entries import entry_lines
+from services.ledger.engine.entries import entry_lines, year_lines
 from services.ledger.engine.facts import DisbursementFact, Fact, PaymentFact
 from services.ledger.engine.folding import apply, begins_in_place, fold, in_place
 from services.ledger.engine.journal import Journal, JournalLine, difference
@@ -41,6 +41,7 @@ from shared.events.entries import (
     JournalEntryDeclined,
     JournalEntryProposed,
     PeriodClosed,
+    YearClosed,
 )
 from shared.events.envelope import Attributes
 from shared.events.ledger import (
@@ -61,15 +62,7 @@ from shared.streams.ports import Message, Record
 from shared.streams.unit import Parked
 
 _date = lru_cache(maxsize=20_000)(date.fromordinal)
-EventRow = tuple[int, str, int | None, date, date, bytes, int]
-"""offset, event id, loan number, effective date, booking date, record, partition."""
-Figures = tuple[Loan, str, int]
-"""A changed loan, its account as JSON, and the open date of the change: what a snapshot is made of."""
-PostingRow = tuple[int, int, int, date, date, int, int, int, int, int, date]
-"""loan, offset, amount, effective date, booking date, n, debit, credit, currency, partition, open from."""
-RateRow = tuple[str, date, str, int]
-"""index, date from which it is in force, annual rate, offset."""
-_ENTRIES = (JournalEntryApproved, JournalEntryProposed, JournalEntryDeclined)
+_ENTRIES = (JournalEntryApproved, JournalEntryProposed, JournalEntryDeclined, YearClosed)
 _BANK = (BankStatementTaken, BankLineAssigned)
 _RUNS = (DebitRunMade, DebitRunVoided)
 _DEBITS = (*_RUNS, MandateSigned, MandateRevoked, MandateResumed, DebitRejected)
@@ -78,37 +71,6 @@ _UNTOLD = (*_ENTRIES, *_BANK, *_DEBITS, *_FILES)
 """Kinds that move no figure of a loan, so that no reader has to hear of them."""
 _NOTED = (*_UNTOLD, PlanAgreed)
 """Kinds that are kept with their subject and are no facts of a loan: no fold of one knows of them."""
-
-
-@dataclass(slots=True)
-class Rows:
-    """What one transaction adds to or changes in the ledger's own tables."""
-
-    events: list[EventRow] = field(default_factory=list)
-    filed: int = 0
-    """How many of `events` are in `events_of`, which is brought up to date when it is asked for."""
-    events_of: dict[int, list[EventRow]] = field(default_factory=dict)
-    postings: list[PostingRow] = field(default_factory=list)
-    loans: dict[str, Loan] = field(default_factory=dict)
-    groups: set[int] = field(default_factory=set)
-    suspense: set[str] = field(default_factory=set)
-    periods: list[tuple[date, int]] = field(default_factory=list)
-    """Period ends that were closed, with the offset of the close."""
-    figures: dict[str, Figures] = field(default_factory=dict)
-    rates: list[RateRow] = field(default_factory=list)
-    """Published reference rates; of two with the same index and date the later holds."""
-    due: dict[int, dict[int, Loan]] = field(default_factory=dict)
-    """Changed loans by next action and number: what a later closing of the same transaction asks for."""
-    due_through: int = 0
-    """The last date whose due loans this transaction has fetched already."""
-
-    def of_loan(self, number: int) -> list[EventRow]:
-        """The events of one loan that this transaction has accepted, in order."""
-        for event in self.events[self.filed :]:
-            if event[2] is not None:
-                self.events_of.setdefault(event[2], []).append(event)
-        self.filed = len(self.events)
-        return self.events_of.get(number, [])
 
 
 class Book:
@@ -229,7 +191,8 @@ class Book:
         return lines
 
     def _note(self, loan: Loan, event: Any, origin: Origin) -> Journal:
-        """What is booked for something that is no fact of the loan: an approved entry's lines, of all else nothing."""
+        """What is booked for something that is no fact of the loan: an approved entry's lines, those of the close of a
+        year, of all else nothing."""
         assert self.open_day is not None
         if isinstance(event, _BANK):
             if loan.status != UNKNOWN or loan.loan_id != f"{SUBJECT}{event.data.account}":
@@ -245,6 +208,10 @@ class Book:
         lines: Journal = []
         if isinstance(event, JournalEntryApproved):
             lines = entry_lines(event.data, origin.effective, today=self.open_day, open_from=self.open_from)
+        elif isinstance(event, YearClosed):
+            if loan.number >= 0:
+                raise InvariantBroken("the close of a year, on a loan")
+            lines = year_lines(event.data, origin.effective, open_from=self.open_from)
         self.loans[loan.loan_id] = loan
         return lines
 

@@ -20,7 +20,13 @@ from shared.events.debits import (
     MandateRevoked,
     MandateSigned,
 )
-from shared.events.entries import JournalEntryApproved, JournalEntryDeclined, JournalEntryProposed, PeriodClosed
+from shared.events.entries import (
+    JournalEntryApproved,
+    JournalEntryDeclined,
+    JournalEntryProposed,
+    PeriodClosed,
+    YearClosed,
+)
 from shared.events.envelope import Envelope
 from shared.events.ledger import (
     BookOpened,
@@ -112,6 +118,8 @@ RULES: dict[type[Envelope], str] = {
     JournalEntryDeclined: "A second person declined a manual entry; nothing is booked.",
     PeriodClosed: "An accounting period is closed: what is booked from now on counts in a later one, and no manual "
     "entry may have a value date in it.",
+    YearClosed: "A year is closed: what its accounts of income and expense ended with goes by way of income summary to "
+    "retained earnings, on its last date. Income statements leave it out.",
     servicing.EventUndone: "The loan is folded anew as if the fact had never been, and the difference is booked today.",
 }
 """The rule that an event of a type follows; see services/ledger/engine/postings.py for its postings."""

@@ -4,7 +4,8 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from services.ledger.book import Book, RateRow, Rows
+from services.ledger.book import Book
+from services.ledger.book_rows import RateRow, Rows
 from services.ledger.digest import Digest, Line
 from services.ledger.engine.account import AccrualGroup, Loan, decode_state, encode_loan
 from services.ledger.messages import Topics

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.ledger.book import Book, Figures, Rows
+from services.ledger.book import Book
+from services.ledger.book_rows import Figures, Rows
 from services.ledger.engine.account import Loan
 from services.ledger.reading import PlainPayment
 from services.ledger.store import LedgerTransaction

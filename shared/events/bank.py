@@ -23,13 +23,23 @@ LINES_MAX = 10_000
 """Lines of one statement: an event stays below the 8 MiB of a message."""
 
 Outcome = Literal[
-    "matched", "received", "partial", "disbursed", "returned", "ambiguous", "unmatched", "outside", "assigned"
+    "matched",
+    "received",
+    "partial",
+    "disbursed",
+    "returned",
+    "ambiguous",
+    "unmatched",
+    "outside",
+    "assigned",
+    "transfer",
 ]
 """matched: a payment that the books had already. received: a payment made of the line, for the loan that it names.
 partial: either, and the amount is another than was recorded, or asked for. disbursed: money out that the books had
 already. returned: the payment that it names is taken back. ambiguous, unmatched: several fit, none fits; what came in
 waits in suspense, what went out is in no book. outside: a person said that it is none of the loan book's business.
-assigned: a person said what it is."""
+assigned: a person said what it is. transfer: money between two accounts of the lender's own, which is in the books
+already."""
 
 
 class Allocation(Data):
@@ -43,7 +53,8 @@ class Allocation(Data):
 
 class BankLine(Data):
     """One booked movement: money in is positive. `candidates`: loans between which nobody but a person can decide.
-    `expected`: what a `partial` one was recorded, or asked for, with. `code`: why a payment came back."""
+    `expected`: what a `partial` one was recorded, or asked for, with. `code`: why a payment came back. `other_account`:
+    where a transfer went to or came from."""
 
     n: Annotated[int, Field(ge=1, le=LINES_MAX, strict=True)]
     booked_on: date
@@ -56,6 +67,7 @@ class BankLine(Data):
     candidates: tuple[LoanId, ...] = ()
     expected: Amount | None = None
     code: ReasonCode | None = None
+    other_account: AccountId | None = None
 
 
 class BankStatement(Data):
@@ -87,6 +99,7 @@ class LineAssignment(Data):
     revision: Annotated[int, Field(ge=1, strict=True)]
     outcome: Outcome
     allocations: tuple[Allocation, ...]
+    other_account: AccountId | None = None
     reason: Reason
 
 

@@ -1,4 +1,4 @@
-"""Manual journal entries and the close of a period: on `loans.lifecycle.v1`.
+"""Manual journal entries, the close of a period, and of a year: on `loans.lifecycle.v1`.
 
 An entry is proposed by one person and decided by another; only the approved one is booked. The subject is the loan that
 it concerns, or `general-ledger`.
@@ -15,6 +15,8 @@ from shared.events.ledger import Reason
 GENERAL_LEDGER = "general-ledger"
 """Subject and key of an entry that concerns no loan."""
 LINES_MAX = 200
+YEAR_LINES_MAX = 5_000
+"""A line for each account of income and expense, in each currency."""
 Person = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 """Who acted: the name of a token. No personal data."""
 AccountName = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,20}(-[a-z]{1,20}){0,2}$")]
@@ -73,6 +75,15 @@ class PeriodEnd(Data):
     closed_by: Person
 
 
+class YearEnd(Data):
+    """What every account of income and expense ended the year on `year_end` with goes to income summary, and from there
+    to retained earnings: `lines`, one pair each. A currency without income or expense has none."""
+
+    year_end: date
+    lines: Annotated[tuple[EntryLine, ...], Field(max_length=YEAR_LINES_MAX)]
+    closed_by: Person
+
+
 class JournalEntryProposed(Envelope):
     """A person proposed an entry; nothing is booked."""
 
@@ -99,3 +110,11 @@ class PeriodClosed(Envelope):
 
     type: Literal["ledger.PeriodClosed.v1"] = "ledger.PeriodClosed.v1"
     data: PeriodEnd
+
+
+class YearClosed(Envelope):
+    """A year was closed: its result is retained earnings. The subject is `general-ledger`, the value date the year's
+    last."""
+
+    type: Literal["ledger.YearClosed.v1"] = "ledger.YearClosed.v1"
+    data: YearEnd

@@ -55,6 +55,17 @@ def close(end: date) -> dict[str, Any]:
     return event("PeriodClosed", "book", {"period_end": end.isoformat(), "closed_by": "ann"})
 
 
+def close_year(end: date) -> dict[str, Any]:
+    """The close of a year that ended on a date, of whatever figures."""
+    lines = [
+        {"debit": "interest-income", "credit": "income-summary", "amount": "3.00", "currency": "CZK"},
+        {"debit": "income-summary", "credit": "bank-charges", "amount": "1.00", "currency": "CZK"},
+        {"debit": "income-summary", "credit": "retained-earnings", "amount": "2.00", "currency": "CZK"},
+    ]
+    said = {"year_end": end.isoformat(), "lines": lines, "closed_by": "ann"}
+    return event("YearClosed", GENERAL_LEDGER, said, effective=end)
+
+
 def record(offset: int, said: dict[str, Any]) -> Record:
     """As it stands on the only partition."""
     return Record(TOPICS.lifecycle, 0, offset, 0, said["subject"].encode(), json.dumps(said).encode())
@@ -62,15 +73,21 @@ def record(offset: int, said: dict[str, Any]) -> Record:
 
 def accounted(history: History) -> list[Record]:
     """The history with accountants in it: after each closing of a date they may enter something of a value date of the
-    last fortnight, and close a period that ends on one."""
-    pick = random.Random(history.seed)
+    last fortnight, and close a period that ends on one, and with it a year."""
+    pick, years, last = random.Random(history.seed), random.Random(history.seed), date.min
     offsets = (n + n // 7 for n in itertools.count())
     found: list[Record] = []
     for one in log_of(history):
         found.append(replace(one, offset=next(offsets)))
         if one.value is not None and b"BusinessDateClosed" in one.value and one.key == b"book":
             day = date.fromisoformat(json.loads(one.value)["data"]["business_date"])
-            found += [record(next(offsets), said) for said in _accountants(history, day, pick)]
+            for said in _accountants(history, day, pick):
+                found.append(record(next(offsets), said))
+                if "period_end" in said["data"]:
+                    end = date.fromisoformat(said["data"]["period_end"])
+                    if last < end <= day and years.random() < 0.5:
+                        found.append(record(next(offsets), close_year(end)))
+                    last = max(last, end) if end <= day else last
     return found
 
 

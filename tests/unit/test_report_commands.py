@@ -21,7 +21,7 @@ def trial(difference: str) -> dict[str, Any]:
 def test_a_trial_balance_that_does_not_balance_is_a_finding(
     difference: str, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial_balance_command, "_trial_balance", lambda *dates: trial(difference))
+    monkeypatch.setattr(trial_balance_command, "_trial_balance", lambda *dates, placed: trial(difference))
     monkeypatch.setattr(trial_balance_command, "run_to_end", lambda document: document)
     for arguments in (["trial-balance", "--json"], ["trial-balance"]):
         done = CliRunner().invoke(build(arguments), arguments)

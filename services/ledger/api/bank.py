@@ -6,7 +6,7 @@ from fastapi import Path, Query
 from pydantic import Field, StringConstraints, model_validator
 from starlette.responses import JSONResponse
 
-from services.ledger.api.reading import After, wait_for
+from services.ledger.api.reading import PAGE, After, Cursor, Limit, page, wait_for
 from services.ledger.api.serving import Calling
 from services.ledger.bank.desk import FILE_BYTES_MAX
 from shared.api import Body, Route
@@ -26,20 +26,21 @@ Profile = Annotated[
 
 
 class NewMatch(Body):
-    """What a line is: a payment for `loan_id`, the fact `event_id` of the books, the payments `event_ids` together, or
-    none of the book's business."""
+    """What a line is: a payment for `loan_id`, the fact `event_id` of the books, the payments `event_ids` together, a
+    `transfer` from or to another account of the lender's own, or none of the book's business."""
 
     loan_id: LoanId | None = None
     event_id: EventId | None = None
     event_ids: Annotated[list[EventId], Field(min_length=1, max_length=FACTS_MAX)] | None = None
+    transfer: AccountId | None = None
     outside: bool = False
     reason: Reason
 
     @model_validator(mode="after")
     def _one(self) -> "NewMatch":
-        named = (self.loan_id, self.event_id, self.event_ids)
+        named = (self.loan_id, self.event_id, self.event_ids, self.transfer)
         if sum(one is not None for one in named) + self.outside != 1:
-            raise ValueError("name one of loan_id, event_id, event_ids and outside")
+            raise ValueError("name one of loan_id, event_id, event_ids, transfer and outside")
         if self.event_ids is not None and len(set(self.event_ids)) < len(self.event_ids):
             raise ValueError("name each of event_ids once")
         return self
@@ -79,11 +80,17 @@ async def statements(call: Calling, after: After = None) -> dict[str, Any]:
 
 
 async def lines(
-    call: Calling, outcome: Outcome | None = None, account: AccountId | None = None, after: After = None
+    call: Calling,
+    outcome: Outcome | None = None,
+    account: AccountId | None = None,
+    after: After = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
 ) -> dict[str, Any]:
-    """Lines as they are now, those of one outcome or account where it is named."""
+    """Lines as they are now, those of one outcome or account where it is named, a page at a time."""
     await wait_for(call.services, after)
-    return {"lines": await call.services.bank.lines(outcome, account)}
+    found = await call.services.bank.lines(outcome, account, beyond=cursor, limit=limit + 1)
+    return page("lines", found, "line_id", limit)
 
 
 async def match_line(call: Calling, line_id: LineId, body: NewMatch) -> JSONResponse:
@@ -91,7 +98,12 @@ async def match_line(call: Calling, line_id: LineId, body: NewMatch) -> JSONResp
     if body.event_ids is not None:
         return _accepted(await call.services.bank.match_all(line_id, body.event_ids, body.reason))
     found = await call.services.bank.match(
-        line_id, loan_id=body.loan_id, event_id=body.event_id, outside=body.outside, reason=body.reason
+        line_id,
+        loan_id=body.loan_id,
+        event_id=body.event_id,
+        transfer=body.transfer,
+        outside=body.outside,
+        reason=body.reason,
     )
     return _accepted(found)
 

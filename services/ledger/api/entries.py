@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 
 from services.ledger import queries
 from services.ledger.api.bodies import Reference
-from services.ledger.api.reading import unknown
+from services.ledger.api.reading import PAGE, Cursor, Limit, page, unknown
 from services.ledger.api.serving import Calling, record
 from services.ledger.commands import (
     ApproveEntry,
@@ -112,10 +112,17 @@ async def decline_entry(call: Calling, entry_id: Entry, body: Refused) -> JSONRe
 
 
 async def entries(
-    call: Calling, waiting: Annotated[bool, Query(description="Those that nobody has decided on.")] = False
+    call: Calling,
+    waiting: Annotated[bool, Query(description="Those that nobody has decided on.")] = False,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
 ) -> dict[str, Any]:
-    """Manual entries with who proposed and who decided on each, oldest first."""
-    return {"entries": await call.services.commands.entries(waiting=waiting)}
+    """Manual entries with who proposed and who decided on each, oldest first, a page at a time."""
+    commands = call.services.commands
+    if cursor is not None and await commands.entry(cursor) is None:
+        raise UnknownEntry(f"No entry {cursor} was proposed.", field="cursor")
+    found = await commands.entries(waiting=waiting, beyond=cursor, limit=limit + 1)
+    return page("entries", found, "entry_id", limit)
 
 
 async def _entry(call: Calling, entry_id: str) -> ManualEntry:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from typing import Annotated, Any
 
@@ -21,6 +21,10 @@ After = Annotated[EventId | None, Query(description="Answer once this event is i
 Known = Annotated[Day | None, Query(description="As booked on dates up to this one; by default the open date.")]
 Effective = Annotated[Day | None, Query(description="Of value dates up to this one; by default the open date.")]
 AsOf = Annotated[Day | None, Query(description="The same as `effective`.", deprecated=True)]
+
+PAGE, PAGE_MAX = 500, 5_000
+Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="How many at most.")]
+Cursor = Annotated[EventId | None, Query(description="`next_cursor` of the page before; its other filters again.")]
 
 
 class UnknownLoan(Refusal):
@@ -44,6 +48,13 @@ async def reading(
 def unknown(loan_id: str) -> UnknownLoan:
     """The refusal of a loan that the books don't hold."""
     return UnknownLoan(f"The books hold no loan {loan_id}; what was accepted may be on its way: use ?after=.")
+
+
+def page(name: str, rows: Sequence[dict[str, Any]], key: str, limit: int) -> dict[str, Any]:
+    """One page of rows, of which one more than `limit` were read to know whether it is the last; `next_cursor` is the
+    id of its last row, null on the last page."""
+    shown = list(rows[:limit])
+    return {name: shown, "next_cursor": shown[-1][key] if len(rows) > limit else None}
 
 
 def on_dates(known: date | None, effective: date | None, as_of: date | None = None) -> dict[str, Any]:

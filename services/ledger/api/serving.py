@@ -1,7 +1,7 @@
 """What the ledger's routes are given to work with, and how they answer to a command."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from services.ledger.bank.desk import BankDesk
 from services.ledger.bank.lender import EXAMPLE, read_lender
 from services.ledger.bank.pay_out_desk import PayOutDesk
+from services.ledger.bank.state import AccountFolds
 from services.ledger.commands import Command, LedgerCommands, Recorded
 from services.ledger.debits.desk import DebitDesk
 from shared.api import Call, authorised
@@ -33,11 +34,13 @@ class Services:
     """How long a reading with `?after=` waits for the event."""
     bank_folder: Path = EXAMPLE
     """Where the lender's bank accounts, matching rules and CSV profiles are."""
+    bank_folds: AccountFolds = field(default_factory=AccountFolds)
+    """What this process keeps of bank accounts."""
 
     @property
     def bank(self) -> BankDesk:
         """Where statements are taken in. Raises MissingPrecondition if the folder is not usable."""
-        return BankDesk(self.commands, self.ledger.acquire, read_lender(self.bank_folder))
+        return BankDesk(self.commands, self.ledger.acquire, read_lender(self.bank_folder), self.bank_folds)
 
     @property
     def debits(self) -> DebitDesk:

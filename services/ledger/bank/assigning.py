@@ -84,11 +84,19 @@ def to_outside(line: LineState, reason: str, after: str) -> list[Command]:
     return [*_taken_back(line, reason), _assign(line, "outside", (), reason, after)]
 
 
+def to_transfer(line: LineState, other_account: str, reason: str, after: str) -> list[Command]:
+    """The line is money between this account and another of the lender's own."""
+    if line.outcome == "transfer" and line.other_account == other_account:
+        return []
+    assign = _assign(line, "transfer", (), reason, after, other_account)
+    return [*_taken_back(line, reason), assign]
+
+
 def to_suspense(line: LineState, reason: str, after: str) -> list[Command]:
     """The line is matched to nothing: what came in waits in suspense. Raises NothingToTakeBack."""
     pseudo = suspense_id(line.line_id)
     waits = any(one.loan_id == pseudo for one in line.allocations)
-    if waits or (line.amount <= 0 and not line.allocations and line.outcome != "outside"):
+    if waits or (line.amount <= 0 and not line.allocations and line.outcome not in ("outside", "transfer")):
         raise NothingToTakeBack("The line is unmatched already.", field="line_id")
     if line.amount <= 0:
         return [*_taken_back(line, reason), _assign(line, "unmatched", (), reason, after)]
@@ -124,7 +132,12 @@ def _taken_back(line: LineState, reason: str) -> list[Command]:
 
 
 def _assign(
-    line: LineState, outcome: Outcome, allocations: tuple[Allocation, ...], reason: str, after: str
+    line: LineState,
+    outcome: Outcome,
+    allocations: tuple[Allocation, ...],
+    reason: str,
+    after: str,
+    other_account: str | None = None,
 ) -> AssignLine:
     data = LineAssignment(
         account=line.account,
@@ -133,6 +146,7 @@ def _assign(
         revision=line.revision + 1,
         outcome=outcome,
         allocations=allocations,
+        other_account=other_account,
         reason=reason,
     )
     return AssignLine(data, after, _id(line, line.account, 0))

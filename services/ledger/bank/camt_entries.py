@@ -54,10 +54,11 @@ def _lines(entry: Any, amount: int, currency: str, here: str) -> list[Fields]:
     parts = _parts(details, amount, currency, here)
     if len(details) > 1 and parts is not None:
         return [
-            dates | _named(entry, [tx]) | {"amount": part} | _returned(entry, [tx])
+            dates | _named(entry, [tx]) | _other(tx, part) | {"amount": part} | _returned(entry, [tx])
             for tx, part in zip(details, parts, strict=True)
         ]
-    return [dates | _named(entry, details) | {"amount": amount} | _returned(entry, details)]
+    other = _other(details[0], amount) if len(details) == 1 else {}
+    return [dates | _named(entry, details) | other | {"amount": amount} | _returned(entry, details)]
 
 
 def _parts(details: list[Any], amount: int, currency: str, here: str) -> list[int] | None:
@@ -90,6 +91,13 @@ def _named(entry: Any, details: list[Any]) -> Fields:
         "bank_reference": kept(bank),
         "tokens": tokens([*ours, *structured, *free, text_at(entry, "AddtlNtryInf")]),
     }
+
+
+def _other(tx: Any, amount: int) -> Fields:
+    """The number of the account that the money came from, or went to."""
+    account = f"RltdPties/{'Cdtr' if amount < 0 else 'Dbtr'}Acct/Id"
+    number = text_at(tx, f"{account}/IBAN") or text_at(tx, f"{account}/Othr/Id")
+    return {"counterparty": number.replace(" ", "") if number is not None else None}
 
 
 def _returned(entry: Any, details: list[Any]) -> Fields:

@@ -7,7 +7,7 @@ from services.ledger.bank import reading
 from services.ledger.bank.cash_check import Sources, cash_check
 from services.ledger.bank.facts import CashFact
 from services.ledger.bank.lender import Lender
-from services.ledger.bank.log_cash import LogCash
+from services.ledger.bank.log_cash import LogCash, Unbooked
 from services.ledger.queries.snapshots import snapshot
 from services.ledger.verify import LogReader
 
@@ -21,14 +21,16 @@ async def check_cash(connection: Any, log: LogReader, lender: Lender, on: date) 
         accounts = await reading.account_states(connection, lender)
         books = await reading.cash_moved(connection)
         places = await reading.places_aside(connection)
-    facts: dict[str, CashFact] = {}
+    facts: list[CashFact] = []
+    unbooked: dict[str, Unbooked] = {}
     aside: dict[str, str] = {}
     for row in positions:
         found = LogCash()
         async for records in log(row["partition"], row["next_offset"], 0):
             found.take(records)
-        facts |= found.facts
+        facts += (fact for some in found.facts.values() for fact in some)
+        unbooked |= found.unbooked
         for event_id, offset in found.places.items():
             if (reason := places.get((row["partition"], offset))) is not None:
                 aside[event_id] = reason
-    return cash_check(Sources(accounts, books, facts, aside), on, lender.rules(on).transit_days)
+    return cash_check(Sources(accounts, books, facts, aside, unbooked), on, lender.rules(on).transit_days)

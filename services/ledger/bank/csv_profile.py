@@ -41,6 +41,7 @@ class Columns(_Part):
     status: Name | None = None
     reference: Name | None = None
     bank_reference: Name | None = None
+    counterparty: Name | None = None
     texts: tuple[Name, ...] = ()
     """Columns in which something of ours may be named."""
 
@@ -176,5 +177,6 @@ class _Row:
             reference=kept(self.text("reference")),
             bank_reference=kept(self.text("bank_reference")),
             tokens=tokens([self.text("reference"), *texts]),
+            counterparty=(self.text("counterparty") or "").replace(" ", "") or None,
             returned=any(mark in (text or "") for mark in self.profile.return_marks for text in texts),
         )

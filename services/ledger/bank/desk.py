@@ -14,6 +14,7 @@ from services.ledger.bank.facts import CashFact, Known, standing
 from services.ledger.bank.lender import BankAccount, Lender
 from services.ledger.bank.matching import match
 from services.ledger.bank.refusals import (
+    NotATransfer,
     OtherCurrencyThanAccount,
     ProfileNeeded,
     StatementEmpty,
@@ -22,7 +23,7 @@ from services.ledger.bank.refusals import (
     UnknownFact,
     UnknownLine,
 )
-from services.ledger.bank.state import AccountState, LineState, statement_event_id
+from services.ledger.bank.state import AccountFolds, AccountState, LineState, statement_event_id
 from services.ledger.bank.statement import Statement
 from services.ledger.bank.taking import commands_of
 from services.ledger.bank.views import line_document, line_documents, statement_document
@@ -54,8 +55,12 @@ def read_file(content: bytes, profile: str | None, lender: Lender) -> list[State
 class BankDesk:
     """Takes statements and assigns lines, each in one transaction of the API's database."""
 
-    def __init__(self, commands: LedgerCommands, books: Books, lender: Lender) -> None:
+    def __init__(
+        self, commands: LedgerCommands, books: Books, lender: Lender, folds: AccountFolds | None = None
+    ) -> None:
+        """`folds`: what the process keeps of accounts from one call to the next."""
         self.commands, self.books, self.lender = commands, books, lender
+        self.folds = folds or AccountFolds()
 
     async def take(self, content: bytes, profile: str | None, correlation_id: str | None = None) -> dict[str, Any]:
         """Take in the statements of a file, all or none; what was taken before changes nothing. What each line became,
@@ -98,7 +103,7 @@ class BankDesk:
 
     async def _state(self, connection: Any, account: BankAccount) -> AccountState:
         """The account as the books have it, which is as commands have it. Raises StatementOnItsWay."""
-        state = await reading.account_state(connection, account)
+        state = await reading.account_state(connection, account, folds=self.folds)
         guard = await self.commands.bank_account(account.subject)
         if guard is not None and guard.last != state.last_event:
             raise StatementOnItsWay(f"Event {guard.last} of {account.id} is recorded and not in the books yet.")
@@ -108,45 +113,65 @@ class BankDesk:
         self, connection: Any, statement: Statement, state: AccountState, made: dict[str, CashFact]
     ) -> Known:
         """What matching needs of the books, `made` by earlier statements of the file included."""
+        code = statement.currency
         days = [line.value_date for line in statement.lines] or [statement.closes]
         window = timedelta(days=self.lender.rules(statement.closes).window_days)
-        facts = await reading.cash_facts(connection, min(days) - window, max(days) + window)
+        facts = await reading.cash_facts(connection, min(days) - window, max(days) + window, code)
         tokens = sorted({token for line in statement.lines for token in line.tokens})
-        facts |= await reading.facts_named(connection, _named_before(statement, state, tokens))
+        facts |= await reading.facts_named(connection, _named_before(statement, state, tokens), code)
         loans = await reading.loans_named(connection, tokens)
         nameless = {line.amount for line in statement.lines if line.amount > 0 and not loans.keys() & set(line.tokens)}
         claiming = await reading.loans_claiming(connection, nameless) if nameless else ()
         debits = await debits_named(connection, tokens)
-        return Known(facts | made, loans, claiming, await self._linked(connection), debits)
+        linked, own = await self._linked(connection, code), self.lender.own(code)
+        return Known(facts | made, loans, claiming, linked, own=own, debits=debits)
 
-    async def _linked(self, connection: Any) -> frozenset[str]:
-        """The facts that stand for a line of any account."""
-        states = await reading.account_states(connection, self.lender)
-        return frozenset[str]().union(*(state.linked() for _, state in states.values()))
+    async def _linked(self, connection: Any, code: str) -> frozenset[str]:
+        """The facts that stand for a line of any account in the currency: of one entry, each currency is a fact."""
+        states = await reading.account_states(connection, self.lender, folds=self.folds)
+        mine = (state.linked() for account, state in states.values() if account.currency == code)
+        return frozenset[str]().union(*mine)
 
-    async def lines(self, outcome: str | None = None, account: str | None = None) -> list[dict[str, Any]]:
-        """Lines as they are now, by account and in order."""
+    async def lines(
+        self,
+        outcome: str | None = None,
+        account: str | None = None,
+        *,
+        beyond: str | None = None,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Lines as they are now, by account and in order; see views.line_documents."""
         async with self.books() as connection, snapshot(connection):
-            states = await reading.account_states(connection, self.lender)
-        return line_documents(states, outcome, account)
+            states = await reading.account_states(connection, self.lender, folds=self.folds)
+        return line_documents(states, outcome, account, beyond=beyond, limit=limit)
 
     async def statements(self) -> list[dict[str, Any]]:
         """Statements that were taken, by account and in order, with how many of their lines are what now."""
         async with self.books() as connection, snapshot(connection):
-            states = await reading.account_states(connection, self.lender)
+            states = await reading.account_states(connection, self.lender, folds=self.folds)
         return [statement_document(state, one.statement_id) for _, state in states.values() for one in state.statements]
 
     async def match(
-        self, line_id: str, *, loan_id: str | None, event_id: str | None, outside: bool, reason: str
+        self,
+        line_id: str,
+        *,
+        loan_id: str | None,
+        event_id: str | None,
+        transfer: str | None = None,
+        outside: bool,
+        reason: str,
     ) -> dict[str, Any]:
-        """The line is a payment for a loan, a fact that the books have, or none of the book's business."""
+        """The line is a payment for a loan, a fact that the books have, money from or to another account of the
+        lender's own, or none of the book's business."""
 
         async def plan(connection: Any, line: LineState, linked: frozenset[str], after: str) -> list[Command]:
             if loan_id is not None:
                 return assigning.to_loans(line, [Part(loan_id, line.amount)], reason, after)
             if outside:
                 return assigning.to_outside(line, reason, after)
-            facts = standing((await reading.facts_named(connection, [event_id or ""])).values())
+            if transfer is not None:
+                return assigning.to_transfer(line, self._other(line, transfer), reason, after)
+            facts = standing((await reading.facts_named(connection, [event_id or ""], line.currency)).values())
             return assigning.to_fact(line, facts.get(event_id or ""), linked, reason, after)
 
         return await self._assign(line_id, plan)
@@ -155,12 +180,20 @@ class BankDesk:
         """The line is these payments together, all of which the books have."""
 
         async def plan(connection: Any, line: LineState, linked: frozenset[str], after: str) -> list[Command]:
-            facts = standing((await reading.facts_named(connection, event_ids)).values())
+            facts = standing((await reading.facts_named(connection, event_ids, line.currency)).values())
             if missing := [one for one in event_ids if one not in facts]:
                 raise UnknownFact(f"The books have no payment {missing[0]} that stands.", field="event_ids")
             return assigning.to_facts(line, [facts[one] for one in event_ids], linked, reason, after)
 
         return await self._assign(line_id, plan)
+
+    def _other(self, line: LineState, account: str) -> str:
+        """The account's id. Raises NotATransfer."""
+        others = set(self.lender.own(line.currency).values()) - {line.account}
+        if account not in others:
+            detail = f"{account!r} is none of the lender's other accounts in {line.currency}: {sorted(others)}."
+            raise NotATransfer(detail, field="transfer")
+        return account
 
     async def split(self, line_id: str, parts: Sequence[tuple[str, str]], reason: str) -> dict[str, Any]:
         """The line is several payments: (loan id, amount)."""
@@ -182,14 +215,14 @@ class BankDesk:
     async def _assign(self, line_id: str, plan: Any) -> dict[str, Any]:
         async with self.books() as connection, snapshot(connection):
             for account in self.lender.accounts:
-                state = await reading.account_state(connection, account)
+                state = await reading.account_state(connection, account, folds=self.folds)
                 if line_id in state.lines:
                     break
             else:
                 raise UnknownLine(f"No statement that was taken has a line {line_id}.", field="line_id")
             state = await self._state(connection, account)
             assert state.last_event is not None
-            linked = await self._linked(connection)
+            linked = await self._linked(connection, account.currency)
             commands: list[Command] = await plan(connection, state.lines[line_id], linked, state.last_event)
         await self.commands.record_many(commands, in_books=_taken_back(commands))
         for command in commands:

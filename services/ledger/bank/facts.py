@@ -7,9 +7,10 @@ from datetime import date
 
 @dataclass(frozen=True, slots=True)
 class CashFact:
-    """What one event moved on the cash account, in minor units; money in is positive. `on`: its value date.
+    """What one event moved of cash in one currency, in minor units; money in is positive. `on`: its value date.
 
-    `reverses`: the fact that it takes back. `reference`: the payment's own.
+    `reverses`: the fact that it takes back. `reference`: the payment's own. `manual`: of a manual entry, which is
+    booked whatever the accounting method of its loan.
     """
 
     event_id: str
@@ -19,6 +20,7 @@ class CashFact:
     on: date
     reference: str | None = None
     reverses: str | None = None
+    manual: bool = False
 
 
 def standing(facts: Iterable[CashFact]) -> dict[str, CashFact]:
@@ -65,12 +67,14 @@ class Debit:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the books know when a statement is matched. `loans`: those that lines name, by id; `claiming`: those with an
-    unpaid instalment about now, for lines that name nothing; `linked`: facts that stand for a line already; `debits`:
-    those that lines name, by reference."""
+    """What the books know when a statement is matched. `facts`: in its currency; `loans`: those that lines name, by id;
+    `claiming`: those with an unpaid instalment about now, for lines that name nothing; `linked`: facts that stand for a
+    line already; `own`: the lender's accounts in the currency, by the numbers that banks call them; `debits`: those
+    that lines name, by reference."""
 
     facts: Mapping[str, CashFact]
     loans: Mapping[str, OpenLoan]
     claiming: tuple[OpenLoan, ...] = ()
     linked: frozenset[str] = frozenset()
+    own: Mapping[str, str] = field(default_factory=dict)
     debits: Mapping[str, Debit] = field(default_factory=dict)

@@ -117,6 +117,10 @@ class Lender:
         ids = ", ".join(one.id for one in self.accounts)
         raise UnknownBankAccount(f"The statement's account is none of {ids}: add it to accounts.yaml if it is yours.")
 
+    def own(self, currency: str) -> dict[str, str]:
+        """The ids of the accounts in a currency, by number."""
+        return {one.number: one.id for one in self.accounts if one.currency == currency}
+
     def rules(self, on: date) -> MatchingRow:
         """The row in force on a date."""
         return max((row for row in self.matching if row.start <= on), key=lambda row: row.start)

@@ -1,5 +1,7 @@
 """What each line of a statement is: a pure function of the line, what the books know, and the rules of the day.
 
+A line whose other side is an account of the lender's own is a transfer, whatever else it names.
+
 Money in, the first that fits: the payment that it names; the direct debit that it names; the loan that it names (a
 payment of that loan which was recorded before the bank showed it, else a new one); a recorded payment of the same
 amount about the same day; a claim of the same amount about the same day. Where several fit, nobody but a person
@@ -26,7 +28,8 @@ REFERENCE_MIN = 6
 @dataclass(frozen=True, slots=True)
 class Match:
     """What a line is. `fact`: the one of the books that it stands for, or (`returned`) takes back; `loan_id`: the loan
-    that a payment is made for, or the pseudo-loan on which it waits. Neither: money out that fits nothing."""
+    that a payment is made for, or the pseudo-loan on which it waits. Neither: money out that fits nothing, or a
+    transfer from or to `other_account`."""
 
     line: Line
     outcome: Outcome
@@ -34,6 +37,7 @@ class Match:
     loan_id: str | None = None
     candidates: tuple[str, ...] = ()
     expected: int | None = None
+    other_account: str | None = None
 
 
 def match(account: str, statement: Statement, known: Known, rules: MatchingRow) -> list[Match]:
@@ -46,12 +50,14 @@ def match(account: str, statement: Statement, known: Known, rules: MatchingRow) 
         free = [fact for key, fact in sorted(books.items()) if key not in linked and key not in gone]
         if line.amount == 0:
             one = Match(line, "outside")
+        elif (other := known.own.get(line.counterparty or "", account)) != account:
+            one = Match(line, "transfer", other_account=other)
         elif line.amount > 0:
             one = _incoming(line, free, known, rules, statement.currency)
         else:
             all_standing = [fact for key, fact in sorted(books.items()) if key not in gone]
             one = _returned(line, all_standing) if line.returned else _outgoing(line, free, rules)
-        if line.amount > 0 and one.fact is None and one.loan_id is None:
+        if line.amount > 0 and one.fact is None and one.loan_id is None and one.other_account is None:
             one = replace(one, loan_id=suspense_id(line_name))
         if one.fact is not None:
             (gone if one.outcome == "returned" else linked).add(one.fact.event_id)

@@ -201,3 +201,7 @@ class PaymentFileExists(Refusal):
     """A file of this id was made with another content."""
 
     status = 409
+
+
+class NotATransfer(Refusal):
+    """A transfer is between two accounts of the lender's own in one currency."""

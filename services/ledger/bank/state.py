@@ -1,7 +1,7 @@
 """What is known of an account: a fold of its events on the log, so that replaying them gives it again."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.events.bank import (
@@ -18,7 +18,7 @@ from shared.events.envelope import derived_event_id
 from shared.money import minor_units
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class LineState:
     """A line of a statement, and what it is now."""
 
@@ -30,6 +30,7 @@ class LineState:
     allocations: tuple[Allocation, ...]
     revision: int = 0
     reason: str | None = None
+    other_account: str | None = None
 
     @property
     def line_id(self) -> str:
@@ -55,17 +56,45 @@ class AccountState:
         self.statements.append(statement.model_copy(update={"lines": ()}))
         for said in statement.lines:
             line = LineState(
-                statement.account, statement.statement_id, statement.currency, said, said.outcome, said.allocations
+                statement.account,
+                statement.statement_id,
+                statement.currency,
+                said,
+                said.outcome,
+                said.allocations,
+                other_account=said.other_account,
             )
             self.lines[line.line_id] = line
         self.last_event = event_id
 
     def assign(self, data: LineAssignment, event_id: str) -> None:
         """The account after a person said what a line is."""
-        line = self.lines[line_id(data.account, data.statement_id, data.n)]
-        line.outcome, line.allocations = data.outcome, data.allocations
-        line.revision, line.reason = data.revision, data.reason
+        name = line_id(data.account, data.statement_id, data.n)
+        self.lines[name] = replace(
+            self.lines[name],
+            outcome=data.outcome,
+            allocations=data.allocations,
+            revision=data.revision,
+            reason=data.reason,
+            other_account=data.other_account,
+        )
         self.last_event = event_id
+
+    def copy(self) -> "AccountState":
+        """One that can go on by itself; lines and statements are never changed, only replaced."""
+        return AccountState(list(self.statements), dict(self.lines), self.last_event)
+
+    def go_on(self, events: Iterable[Any]) -> "AccountState":
+        """The account after these events too, in order; events of other kinds say nothing about it."""
+        for event in events:
+            match event:
+                case BankStatementTaken():
+                    self.take(event.data, event.id)
+                case BankLineAssigned():
+                    self.assign(event.data, event.id)
+                case _:
+                    pass
+        return self
 
     def linked(self) -> frozenset[str]:
         """The facts of the books that stand for a line."""
@@ -94,14 +123,23 @@ def signed_minor(text: str, currency: str) -> int:
 
 
 def fold_account(events: Iterable[Any]) -> AccountState:
-    """The state after these events of one account, in order; events of other kinds say nothing about it."""
-    state = AccountState()
-    for event in events:
-        match event:
-            case BankStatementTaken():
-                state.take(event.data, event.id)
-            case BankLineAssigned():
-                state.assign(event.data, event.id)
-            case _:
-                pass
-    return state
+    """The state after these events of one account, in order."""
+    return AccountState().go_on(events)
+
+
+class AccountFolds:
+    """States of accounts that a process keeps, by subject with the ids of the events in them, so that only what came
+    since has to be read and folded. A state is gone on from where its ids are the first that the books have now;
+    whatever else they have, an older snapshot or another log, is folded whole."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[tuple[str, ...], AccountState]] = {}
+
+    def resume(self, subject: str, ids: Sequence[str]) -> tuple[AccountState, int]:
+        """The state to go on from, and how many of the events it has in it."""
+        known, state = self._kept.get(subject, ((), AccountState()))
+        return (state.copy(), len(known)) if tuple(ids[: len(known)]) == known else (AccountState(), 0)
+
+    def keep(self, subject: str, ids: Sequence[str], state: AccountState) -> None:
+        """Keep the state after the events of these ids."""
+        self._kept[subject] = tuple(ids), state.copy()

@@ -15,7 +15,8 @@ from shared.money import MAX_MINOR, decimal_text, minor_units
 @dataclass(frozen=True, slots=True)
 class Line:
     """One booked movement in minor units, money in positive. `tokens` may name a loan or a payment (see references);
-    `returned`: the bank says that it takes an earlier movement back; `code`: and why (external return reason)."""
+    `returned`: the bank says that it takes an earlier movement back; `code`: and why (external return reason);
+    `counterparty`: the number of the account on the other side, to tell one's own by."""
 
     n: int
     booked_on: date
@@ -26,6 +27,7 @@ class Line:
     tokens: tuple[str, ...] = ()
     returned: bool = False
     code: str | None = None
+    counterparty: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,11 @@ class Statement:
     pending: int = 0
 
     def digest(self) -> str:
-        """SHA-256 of what was read; reasons of returns apart, which statements that were taken before do not have."""
+        """SHA-256 of what was read; but for reasons of returns and counterparties' accounts, which statements that were
+        taken before do not have."""
         read = asdict(self)
         for line in read["lines"]:
-            del line["code"]
+            del line["code"], line["counterparty"]
         return hashlib.sha256(json.dumps(read, default=str, sort_keys=True).encode()).hexdigest()
 
 

@@ -100,4 +100,5 @@ def _line(one: Match, allocation: Allocation | None, currency: str) -> BankLine:
         candidates=one.candidates,
         expected=decimal_text(abs(one.expected), currency) if one.expected is not None else None,
         code=one.line.code,
+        other_account=one.other_account,
     )

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from services.ledger.bank.lender import BankAccount
+from services.ledger.bank.refusals import UnknownLine
 from services.ledger.bank.state import AccountState, LineState
 
 OPEN = ("ambiguous", "unmatched", "partial")
@@ -30,21 +32,26 @@ def line_document(line: LineState) -> dict[str, Any]:
         "candidates": list(said.candidates),
         "expected": said.expected,
         "code": said.code,
+        "other_account": line.other_account,
         "reason": line.reason,
     }
 
 
 def line_documents(
-    states: Mapping[str, tuple[BankAccount, AccountState]], outcome: str | None, account: str | None
+    states: Mapping[str, tuple[BankAccount, AccountState]],
+    outcome: str | None,
+    account: str | None,
+    *,
+    beyond: str | None = None,
+    limit: int | None = None,
 ) -> list[dict[str, Any]]:
-    """The lines of these accounts in order, those of one outcome or account where it is named."""
-    return [
-        line_document(line)
-        for name, (_, state) in states.items()
-        if account in (None, name)
-        for line in state.lines.values()
-        if outcome in (None, line.outcome)
-    ]
+    """The lines of these accounts in order, those of one outcome or account where it is named; `beyond`: those after
+    this line, whatever it is by now, `limit` of them at most. Raises UnknownLine."""
+    lines = (line for _, state in states.values() for line in state.lines.items())
+    if beyond is not None and not any(name == beyond for name, _ in lines):  # what is left of `lines` comes after it
+        raise UnknownLine(f"No statement that was taken has a line {beyond}.", field="cursor")
+    found = (line for _, line in lines if account in (None, line.account) and outcome in (None, line.outcome))
+    return [line_document(line) for line in islice(found, limit)]
 
 
 def statement_document(state: AccountState, statement_id: str, *, repeated: bool = False) -> dict[str, Any]:

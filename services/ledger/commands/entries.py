@@ -1,4 +1,4 @@
-"""The rules of manual entries and of the close of a period."""
+"""The rules of manual entries, and of the close of a period and of a year."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +11,7 @@ from services.ledger.commands.checks import Stamp, positive, require_open, state
 from services.ledger.commands.state import Guards, ManualEntry
 from shared.calendar import days_in_month
 from shared.events.entries import (
+    GENERAL_LEDGER,
     ApprovedEntry,
     DeclinedEntry,
     EntryLine,
@@ -20,6 +21,8 @@ from shared.events.entries import (
     PeriodClosed,
     PeriodEnd,
     ProposedEntry,
+    YearClosed,
+    YearEnd,
 )
 from shared.events.envelope import Envelope, derived_event_id
 
@@ -110,6 +113,25 @@ def close_period(command: model.ClosePeriod, guards: Guards, stamp: Stamp) -> En
     if last is not None and end != (due := _month_end(last + timedelta(days=1))):
         raise model.PeriodSkipped(f"The period that ends on {due} is still open: close it first.", field="period")
     return stated(PeriodClosed, PeriodEnd(period_end=end, closed_by=command.closed_by), command, stamp)
+
+
+def close_year(command: model.CloseYear, guards: Guards, stamp: Stamp) -> Envelope:
+    """The event of a CloseYear; raises a Refusal. Years close in order; one may be left out, and goes with the next."""
+    require_open(guards)
+    end, last = command.year_end, guards.year_closed
+    require_closable(end, guards.closed_through, last)
+    if last != command.after:
+        raise model.ChangedMeanwhile(f"{last} was closed at the same time; try again.")
+    data = YearEnd(year_end=end, lines=command.lines, closed_by=command.closed_by)
+    return stated(YearClosed, data, command, stamp, end).model_copy(update={"subject": GENERAL_LEDGER})
+
+
+def require_closable(year_end: date, closed_through: date | None, last: date | None) -> None:
+    """Refuse the close of a year after which one is closed already (`last`), or whose last period is not."""
+    if last is not None and year_end <= last:
+        raise model.YearIsClosed(f"Years up to {last.year} are closed.", field="year")
+    if closed_through is None or closed_through < year_end:
+        raise model.YearNotOver(f"Close the period that ends on {year_end} first.", field="year")
 
 
 def _month_end(day: date) -> date:

@@ -54,14 +54,22 @@ ON CONFLICT (entry_id) DO UPDATE SET
 """
 _LIST = """
 SELECT entry_id, subject, proposed, outcome, checker, reversed_by, proposed_at, decided_at FROM manual_entry
-WHERE (outcome IS NULL OR NOT $1) AND ($2::date IS NULL OR value_date <= $2) ORDER BY proposed_at, entry_id
+WHERE (outcome IS NULL OR NOT $1) AND ($2::date IS NULL OR value_date <= $2)
+  AND ($3::uuid IS NULL OR (proposed_at, entry_id)
+    > (SELECT proposed_at, entry_id FROM manual_entry WHERE entry_id = $3))
+ORDER BY proposed_at, entry_id LIMIT $4
 """
 
 
-def book_dates(state: dict[str, Any] | None) -> tuple[date | None, date | None]:
-    """The open date, and the last date of the last closed period, as the state of the book has them."""
-    opened, closed = (state or {}).get("open_date"), (state or {}).get("closed_through")
-    return opened and date.fromisoformat(opened), closed and date.fromisoformat(closed)
+def book_date(state: dict[str, Any] | None, name: str) -> date | None:
+    """A date of the book as its state has it: `open_date`, or the last date of the last period, or year, that was
+    closed (`closed_through`, `year_closed`)."""
+    said = (state or {}).get(name)
+    return date.fromisoformat(said) if said is not None else None
+
+
+def _dates(guards: Guards) -> dict[str, date | None]:
+    return {name: getattr(guards, name) for name in ("open_date", "closed_through", "year_closed")}
 
 
 def copied(guards: Guards) -> Guards:
@@ -75,12 +83,15 @@ def copied(guards: Guards) -> Guards:
         last=dict(guards.last),
         accounts=dict(guards.accounts),
         receipts=dict(guards.receipts),
+        year_closed=guards.year_closed,
     )
 
 
 async def load(unit: Unit, commands: Sequence[Command]) -> Guards:
     """The guarding state that these commands need."""
-    guards = Guards(*book_dates(unit.state(BOOK)))
+    book = unit.state(BOOK)
+    guards = Guards(book_date(book, "open_date"), book_date(book, "closed_through"))
+    guards.year_closed = book_date(book, "year_closed")
     for name in {name for command in commands for name in rules.aggregates_of(command)} - {BOOK}:
         if (state := unit.state(name)) is None:
             continue
@@ -152,8 +163,10 @@ async def read_entries(connection: Any, entry_ids: Sequence[str]) -> dict[str, M
     return found
 
 
-async def entries_view(connection: Any, *, waiting: bool, through: date | None) -> list[dict[str, Any]]:
-    """Manual entries as documents, oldest first. `connection` may be a pool."""
+async def entries_view(
+    connection: Any, *, waiting: bool, through: date | None, beyond: str | None = None, limit: int | None = None
+) -> list[dict[str, Any]]:
+    """Manual entries as documents, oldest first; `beyond`: those after this one. `connection` may be a pool."""
     return [
         {"entry_id": str(row["entry_id"]), "subject": row["subject"]}
         | json.loads(row["proposed"])
@@ -164,7 +177,7 @@ async def entries_view(connection: Any, *, waiting: bool, through: date | None) 
             "proposed_at": row["proposed_at"].isoformat(),
             "decided_at": row["decided_at"] and row["decided_at"].isoformat(),
         }
-        for row in await connection.fetch(_LIST, waiting, through)
+        for row in await connection.fetch(_LIST, waiting, through, beyond, limit)
     ]
 
 
@@ -176,8 +189,7 @@ async def keep(unit: Unit, before: Guards, after: Guards) -> None:
         unit.keep(loan_id, rules.loan_to_json(after.loan(loan_id)) | last)
     for subject, account in _changed(before.accounts, after.accounts):
         unit.keep(subject, rules.account_to_json(account))
-    dates = {"open_date": after.open_date, "closed_through": after.closed_through}
-    if dates != {"open_date": before.open_date, "closed_through": before.closed_through}:
+    if (dates := _dates(after)) != _dates(before):
         unit.keep(BOOK, {name: day.isoformat() for name, day in dates.items() if day is not None})
     if payments := [(pid, loan_id, taken) for pid, (loan_id, taken) in _changed(before.payments, after.payments)]:
         await unit.connection.execute(_KEEP_PAYMENTS, *map(list, zip(*payments, strict=True)))

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from services.ledger.commands import bank, debits, model, payment_files
 from services.ledger.commands.checks import Stamp, aggregate_of, minor, positive, require_open, stated, value_date
-from services.ledger.commands.entries import close_period, entry_event, entry_evolved
+from services.ledger.commands.entries import close_period, close_year, entry_event, entry_evolved
 from services.ledger.commands.model import Command
 from services.ledger.commands.receipts import require_same_receipt, stated_by
 from services.ledger.commands.refinancing import require_settles
@@ -103,6 +103,8 @@ def _of_book(
             return _close_date(command, guards, stamp), everywhere
         case model.ClosePeriod():
             return close_period(command, guards, stamp), everywhere
+        case model.CloseYear():
+            return close_year(command, guards, stamp), (None,)
         case model.PublishRate():
             return _publish_rate(command, guards, stamp), everywhere
         case model.RetryDeadLetter():
@@ -162,6 +164,8 @@ def _evolve(command: model.BookCommand | model.LoanCommand, guards: Guards) -> N
             guards.open_date = command.business_date + timedelta(days=1)
         case model.ClosePeriod():
             guards.closed_through = command.period_end
+        case model.CloseYear():
+            guards.year_closed = command.year_end
         case model.ConcludeContract():
             guards.loans[command.loan_id] = Contracted(command.contract.borrower_id, command.contract.terms)
         case model.Disburse():
@@ -172,9 +176,7 @@ def _evolve(command: model.BookCommand | model.LoanCommand, guards: Guards) -> N
             on = value_date(command.cut_over, guards, field="cut_over")
             guards.loans[command.loan_id] = TakenOver(loan.borrower_id, loan.terms, command.event_id, on)
         case model.ReceivePayment():
-            guards.payments[command.event_id] = (command.loan_id, False)
-            if (receipt := command.receipt) is not None:
-                guards.receipts[receipt.branch, receipt.number] = command.event_id, stated_by(command)
+            _received(command, guards)
         case model.ReversePayment():
             guards.payments[command.payment_id] = (command.loan_id, True)
         case model.UndoEvent():
@@ -210,6 +212,12 @@ def _paid_out(command: model.Disburse, guards: Guards) -> None:
     before = loan.paid_out if isinstance(loan, Disbursed) else ()
     out = MoneyOut(command.event_id, on, minor_units(command.amount, command.currency))
     guards.loans[command.loan_id] = Disbursed(loan.borrower_id, loan.terms, (*before, out))
+
+
+def _received(command: model.ReceivePayment, guards: Guards) -> None:
+    guards.payments[command.event_id] = (command.loan_id, False)
+    if (receipt := command.receipt) is not None:
+        guards.receipts[receipt.branch, receipt.number] = command.event_id, stated_by(command)
 
 
 def _open_book(command: model.OpenBook, guards: Guards, stamp: Stamp) -> Envelope:

@@ -185,6 +185,18 @@ class ClosePeriod:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseYear:
+    """Close the year that ends on `year_end`: `lines` take its income and expense to retained earnings. `after`: the
+    last year that was closed when they were reckoned."""
+
+    year_end: date
+    lines: tuple[EntryLine, ...]
+    closed_by: str
+    after: date | None
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProposeEntry:
     """Propose a manual entry of a loan, or of the general ledger (`loan_id` is then its subject). Its id is `event_id`.
     `reverses`: an approved entry of the same subject, whose lines these take back."""
@@ -281,7 +293,7 @@ class TakePaymentStatus:
     event_id: str
 
 
-BookCommand = OpenBook | CloseDate | ClosePeriod | PublishRate | RetryDeadLetter
+BookCommand = OpenBook | CloseDate | ClosePeriod | CloseYear | PublishRate | RetryDeadLetter
 EntryCommand = ProposeEntry | ApproveEntry | DeclineEntry
 LoanCommand = (
     ConcludeContract
@@ -505,5 +517,17 @@ class PeriodIsClosed(Refusal):
 
 class PeriodSkipped(Refusal):
     """Periods are closed in order: an earlier one is open."""
+
+    status = 409
+
+
+class YearNotOver(Refusal):
+    """A year is closed once its last period is."""
+
+    status = 409
+
+
+class YearIsClosed(Refusal):
+    """The year, or a later one, was closed before; what is found later is booked in the open period."""
 
     status = 409

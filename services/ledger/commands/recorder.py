@@ -12,7 +12,7 @@ from services.ledger.commands import guards as rules
 from services.ledger.commands.guard_rows import (
     PAYMENTS,
     add_payments,
-    book_dates,
+    book_date,
     copied,
     entries_view,
     keep,
@@ -155,12 +155,22 @@ class LedgerCommands:
 
     async def open_date(self) -> date | None:
         """The open business date as commands see it: the books may be behind."""
-        return book_dates(await self._units.state(BOOK))[0]
+        return book_date(await self._units.state(BOOK), "open_date")
 
-    async def entries(self, *, waiting: bool = False, through: date | None = None) -> list[dict[str, Any]]:
+    async def closed_through(self) -> date | None:
+        """The last date of the last period that was closed, as commands see it."""
+        return book_date(await self._units.state(BOOK), "closed_through")
+
+    async def year_closed(self) -> date | None:
+        """The last date of the last year that was closed, as commands see it."""
+        return book_date(await self._units.state(BOOK), "year_closed")
+
+    async def entries(
+        self, *, waiting: bool = False, through: date | None = None, beyond: str | None = None, limit: int | None = None
+    ) -> list[dict[str, Any]]:
         """Manual entries that were proposed here, oldest first: all, or those that wait for a second person; of value
-        dates up to `through`."""
-        return await entries_view(self._pool, waiting=waiting, through=through)
+        dates up to `through`. `beyond`: those after this entry, `limit` of them at most."""
+        return await entries_view(self._pool, waiting=waiting, through=through, beyond=beyond, limit=limit)
 
     async def entry(self, entry_id: str) -> ManualEntry | None:
         """One manual entry that was proposed here."""

@@ -30,6 +30,13 @@ class OtherBorrower(Refusal):
     status = 409
 
 
+class OldLoanOfOrigination(Refusal):
+    """A loan that origination contracted is not paid off by new money from here: origination asks for red alerts
+    first."""
+
+    status = 409
+
+
 class PayoffAbovePaidOut(Refusal):
     """What is paid out, less the fees that are withheld, must cover the payoff of the old loan."""
 
@@ -94,16 +101,23 @@ def refinanced(fact: Fact) -> tuple[str, str, int] | None:
 def require_settles(
     command: model.Disburse, settles: Settlement, borrower_id: str, terms: Terms, guards: Guards, *, first: bool
 ) -> None:
-    """Refuse a disbursement that can't pay off the loan that it names, as far as that can be told without the books."""
+    """Refuse a disbursement that can't pay off the loan that it names, as far as that can be told without the books.
+
+    Red alerts are origination's to ask for (decision 24): of a loan that it contracted, known by the books alone, the
+    borrower gets new money there and nowhere else.
+    """
     if settles.loan_id == command.loan_id:
         raise SameLoan(f"Loan {settles.loan_id} is the loan that pays.", field="old_loan_id")
+    contracted_here = not isinstance(guards.loan(settles.loan_id), NotContracted)
     match old := guards.known(settles.loan_id):
         case NotContracted():
             raise model.LoanNotContracted(f"Loan {settles.loan_id} has no contract.", field="old_loan_id")
         case Contracted():
             raise model.LoanNotDisbursed(f"Loan {settles.loan_id} is not paid out.", field="old_loan_id")
         case Disbursed() | TakenOver():
-            pass
+            if not contracted_here:
+                detail = f"Loan {settles.loan_id} is origination's: let its borrower apply there."
+                raise OldLoanOfOrigination(detail, field="old_loan_id")
     if old.borrower_id != borrower_id:
         raise OtherBorrower(f"Loan {settles.loan_id} is not of {borrower_id}.", field="old_loan_id")
     if old.terms.currency != command.currency:

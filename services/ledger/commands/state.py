@@ -115,6 +115,8 @@ class Guards:
 
     accounts: dict[str, BankGuard] = field(default_factory=dict)
     """Bank accounts of which a statement was taken, by subject."""
+    year_closed: date | None = None
+    """The last date of the last year that was closed."""
 
     def loan(self, loan_id: str) -> LoanState:
         """The loan's state; a loan without a row is not contracted."""

@@ -52,6 +52,7 @@ PAYABLES = 2410
 CLEARING = 2910
 EQUITY = 3110
 RETAINED_EARNINGS = 3210
+INCOME_SUMMARY = 3220  # by the close of a year alone, which leaves nothing on it
 OTHER_INCOME = 4310
 OPERATING_EXPENSE = 5310
 BANK_CHARGES = 5320
@@ -95,6 +96,7 @@ NAMES = {
     CLEARING: "clearing",
     EQUITY: "equity",
     RETAINED_EARNINGS: "retained-earnings",
+    INCOME_SUMMARY: "income-summary",
     OTHER_INCOME: "other-income",
     OPERATING_EXPENSE: "operating-expense",
     BANK_CHARGES: "bank-charges",

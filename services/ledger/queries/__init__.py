@@ -33,6 +33,7 @@ from services.ledger.queries.statements import (
     statement_view,
 )
 from services.ledger.queries.two_dates import AsOfAhead, Dates, DatesDiffer, PeriodReversed, facts_of_rows
+from services.ledger.queries.years import closing_lines
 
 __all__ = [
     "HISTORY",
@@ -48,6 +49,7 @@ __all__ = [
     "account",
     "balances_view",
     "branch_cash",
+    "closing_lines",
     "closing_report",
     "dead_letters_view",
     "delinquency_view",

@@ -4,8 +4,10 @@ from datetime import date
 from typing import Any
 
 from services.ledger.reading import read
+from shared.events.entries import YearClosed
 from shared.merkle import record_of
 
+YEAR_CLOSED = YearClosed.model_fields["type"].default
 LISTED_MAX = 1_000
 """Late facts that a report lists: a report is a document for people, and the rest is counted."""
 
@@ -41,19 +43,22 @@ ORDER BY e.booking_date, e.partition, e."offset", l.loan LIMIT $4
 """
 
 
-async def adjusting_facts(connection: Any, *, opens: date, closes: date, known: date | None) -> dict[str, Any]:
+async def adjusting_facts(
+    connection: Any, *, opens: date, closes: date, known: date | None, years: bool = True
+) -> dict[str, Any]:
     """Facts that count in the accounting periods from `opens` to `closes`, and are of an earlier one that was closed
     when they were booked; as `late_facts` has them. `known`: of those booked up to that date."""
-    return _listed(await connection.fetch(_ADJUSTING, opens, closes, known, LISTED_MAX))
+    return _listed(await connection.fetch(_ADJUSTING, opens, closes, known, LISTED_MAX), years=years)
 
 
-async def late_facts(connection: Any, *, cut: date, known: date, effective: date) -> dict[str, Any]:
+async def late_facts(connection: Any, *, cut: date, known: date, effective: date, years: bool = True) -> dict[str, Any]:
     """Facts booked from `cut` to `known` that count from a date before `cut`, in the order of booking; and how many
-    more there are than LISTED_MAX."""
-    return _listed(await connection.fetch(_LATE, cut, known, effective, LISTED_MAX))
+    more there are than LISTED_MAX. `years`: with closes of years, which are of the year's last date."""
+    return _listed(await connection.fetch(_LATE, cut, known, effective, LISTED_MAX), years=years)
 
 
-def _listed(rows: list[Any]) -> dict[str, Any]:
+def _listed(rows: list[Any], *, years: bool) -> dict[str, Any]:
+    left_off = (rows[0]["found"] if rows else 0) - len(rows)
     listed = [
         {
             "loan_id": row["loan_id"],
@@ -67,4 +72,6 @@ def _listed(rows: list[Any]) -> dict[str, Any]:
         }
         for row in rows
     ]
-    return {"late_facts": listed, "late_facts_left_off": (rows[0]["found"] if rows else 0) - len(listed)}
+    if not years:
+        listed = [one for one in listed if one["type"] != YEAR_CLOSED]
+    return {"late_facts": listed, "late_facts_left_off": left_off}

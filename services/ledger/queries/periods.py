@@ -78,7 +78,7 @@ async def closing_report(connection: Any, period: Period) -> dict[str, Any]:
                 field="period",
             )
         sums = (await trial_balance(connection, through=period.last))["currencies"]
-        adjusting = await adjusting_facts(connection, opens=period.first, closes=period.last, known=None)
+        adjusting = await adjusting_facts(connection, opens=period.first, closes=period.last, known=None, years=False)
         issues = {name: await look(connection, period.last) for name, look in OPEN_ISSUES.items()}
     for code, one in sums.items():
         if one["difference"].strip("0.") or one["debits"] != one["credits"]:
@@ -123,4 +123,4 @@ OPEN_ISSUES: Mapping[str, Callable[[Any, date], Awaitable[list[dict[str, Any]]]]
     "suspense": _suspense,
 }
 """What the books have not settled up to a date, by name. None of it makes the figures wrong: they are those of what is
-known, and the rest will be an adjustment. What else should be done before a close belongs here."""
+known, and the rest will be an adjustment. What else should be done before a close is told by before_close."""

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import Any, Literal
 
 from services.ledger.chart import EXPENSE, INCOME
+from services.ledger.engine.accounts import INCOME_SUMMARY
 from services.ledger.queries.late import adjusting_facts, late_facts
 from services.ledger.queries.snapshots import snapshot
 from services.ledger.queries.tallies import Tally, added, balances_document, by_account, difference, head, tally
@@ -85,6 +86,11 @@ def movements_of(rows: Iterable[Any]) -> Movements:
     return Movements(**{name: tally(found) for name, found in parts.items()})
 
 
+def without_years(rows: Iterable[Any]) -> list[Any]:
+    """Sums by pair of accounts, without those of closes of years."""
+    return [row for row in rows if INCOME_SUMMARY not in (row["debit"], row["credit"])]
+
+
 async def trial_balance(
     connection: Any, *, known: date | None = None, effective: date | None = None, through: date | None = None
 ) -> dict[str, Any]:
@@ -146,8 +152,9 @@ async def income_statement(
     known: date | None = None,
     effective: date | None = None,
 ) -> dict[str, Any]:
-    """Income and expenses of a period by currency, as in `movements`: what accrual groups earned is in it."""
-    return await _of_period(income_document, connection, opens, closes, by, known, effective)
+    """Income and expenses of a period by currency, as in `movements`: what accrual groups earned is in it, what the
+    close of a year took out of them is not."""
+    return await _of_period(income_document, connection, opens, closes, by, known, effective, years=False)
 
 
 async def _of_period(
@@ -158,29 +165,38 @@ async def _of_period(
     by: By,
     known: date | None,
     effective: date | None,
+    *,
+    years: bool = True,
 ) -> dict[str, Any]:
-    """A report on a period: its dates, a document of its movements by currency, and the late facts behind them."""
+    """A report on a period: its dates, a document of its movements by currency, and the late facts behind them.
+    `years`: with what the closes of years moved."""
     async with snapshot(connection):
         if by == "accounting" and (opened := await open_date(connection)) is not None and opens <= opened:
             closes = min(closes, opened)  # of the period under way, what there is
         dates = await period_of_book(connection, opens, closes, known, effective)
         rows = await connection.fetch(_MOVEMENTS[by], dates.known, dates.effective, opens, closes)
         if by == "accounting":
-            late = await adjusting_facts(connection, opens=opens, closes=closes, known=dates.known)
+            late = await adjusting_facts(connection, opens=opens, closes=closes, known=dates.known, years=years)
             told = await _closing(connection, closes, known)
         else:
-            late = await late_facts(connection, **_late_window(dates, opens, closes, by))
+            late = await late_facts(connection, **_late_window(dates, opens, closes, by), years=years)
             told = dates.document()
     head = {"from": opens.isoformat(), "to": closes.isoformat(), "by": by} | told
-    return head | {"currencies": document(movements_of(rows))} | late
+    return head | {"currencies": document(movements_of(rows if years else without_years(rows)))} | late
 
 
 async def _closing(connection: Any, closes: date, known: date | None) -> dict[str, Any]:
     """Whether all periods up to `closes` are closed; no date of today is told, so that the report of a closed one stays
     as it is."""
-    ended = await connection.fetchval(_CLOSED)
+    ended = await closed_through(connection)
     closed = ended is not None and closes <= ended
     return {"closed": closed} | ({} if known is None else {"known": known.isoformat()})
+
+
+async def closed_through(connection: Any) -> date | None:
+    """The last date of the last period that is closed on every partition."""
+    ended: date | None = await connection.fetchval(_CLOSED)
+    return ended
 
 
 def _late_window(dates: Dates, opens: date, closes: date, by: By) -> dict[str, date]:

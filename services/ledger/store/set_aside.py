@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from services.ledger.book import Book, RateRow, Rows
+from services.ledger.book import Book
+from services.ledger.book_rows import RateRow, Rows
 from shared.schedules.resets import Published
 from shared.streams.unit import Held, Parked, Unit
 

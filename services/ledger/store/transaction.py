@@ -6,7 +6,8 @@ from typing import Any
 
 import asyncpg
 
-from services.ledger.book import Book, Rows
+from services.ledger.book import Book
+from services.ledger.book_rows import Rows
 from services.ledger.engine.account import (
     GENERAL_NUMBER,
     AccrualGroup,

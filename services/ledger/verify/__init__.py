@@ -22,6 +22,7 @@ from services.ledger.verify import (
     of_payment_files,
     of_refinancing,
     of_replay,
+    of_years,
 )
 from services.ledger.verify.of_balances import Check
 from services.ledger.verify.rows import UNFINISHED, Books, Finding, LogReader, Mark
@@ -75,8 +76,8 @@ CHECKS: dict[str, Check] = {
     "replayed-outbox": of_replay.outbox_is_replayed,
 }
 """Checks of one partition, by the name under which `lendlog verify` reports."""
-ALL_CHECKS = (*CHECKS, of_refinancing.NAME, of_payment_files.NAME, of_debits.NAME)
-"""Of all checks; the last three are across partitions."""
+ALL_CHECKS = (*CHECKS, of_refinancing.NAME, of_payment_files.NAME, of_debits.NAME, of_years.NAME)
+"""Of all checks; the last four are across partitions."""
 
 
 @dataclass(slots=True)
@@ -97,6 +98,7 @@ class Audit:
     refinancings: of_refinancing.Refinancings = field(default_factory=of_refinancing.Refinancings)
     debits: of_debits.Debits = field(default_factory=of_debits.Debits)
     payment_files: of_payment_files.PaymentFiles = field(default_factory=of_payment_files.PaymentFiles)
+    years: of_years.Years = field(default_factory=of_years.Years)
     totals: dict[int, dict[int, list[int]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(lambda: [0, 0]))
     )
@@ -153,6 +155,7 @@ class Audit:
             of_refinancing.take(self.refinancings, books)
             of_debits.take(self.debits, books)
             of_payment_files.take(self.payment_files, books)
+            of_years.take(self.years, books)
         self.events += len(books.tables.events)
         self.postings += len(books.tables.postings)
         self.signed_heads += len(of_heads.compared(books))
@@ -164,14 +167,13 @@ class Audit:
 
     def finish(self) -> None:
         """After the last partition: what is between them."""
-        between = {
+        across = {
             of_refinancing.NAME: of_refinancing.one_sided(self.refinancings),
             of_payment_files.NAME: of_payment_files.unpaid(self.payment_files),
             of_debits.NAME: of_debits.asked_twice(self.debits),
+            of_years.NAME: of_years.wrong(self.years) if self.years.ended else iter(()),
         }
-        for name, findings in between.items():
-            if (finding := next(findings, None)) is not None:
-                self.findings[name] = finding
+        self.findings |= {name: found for name, some in across.items() if (found := next(some, None)) is not None}
 
 
 def first_finding(check: Check, books: Books) -> Finding | None:

@@ -17,6 +17,7 @@ from services.ledger.engine.accounts import (
     ACCRUED_INTEREST,
     DEFERRED_FEE_INCOME,
     FEES_RECEIVABLE,
+    INCOME_SUMMARY,
     INTEREST_IN_SUSPENSE,
     INTEREST_INCOME,
     INTEREST_RECEIVABLE,
@@ -186,14 +187,17 @@ def _earned(books: Books, number: int) -> int:
 
 def income_is_earned_by_groups(books: Books) -> Iterator[Finding]:
     """Postings of a group are accrued interest against income on the date booked; a loan's own touch interest income
-    only to put it in suspense and back, for the tax on it, or if its accounting method keeps it out of the groups. No
-    others touch it."""
+    only to put it in suspense and back, for the tax on it, or if its accounting method keeps it out of the groups. Of
+    the others, the close of a year does."""
     pair = {ACCRUED_INTEREST, INTEREST_INCOME}
     of_its_own = ({INTEREST_IN_SUSPENSE, INTEREST_INCOME}, {TAX_PAYABLE, INTEREST_INCOME})
+    of_a_year = {INCOME_SUMMARY, INTEREST_INCOME}
     alone = {loan.number for loan in books.loans if loan.accounting != PERIODIC}
     for posting in books.tables.postings:
         if posting.loan >= GENERAL_NUMBER:
             sides = {posting.debit, posting.credit}
+            if posting.loan == GENERAL_NUMBER and sides == of_a_year:
+                continue
             if INTEREST_INCOME in sides and sides not in of_its_own and posting.loan not in alone:
                 yield Finding(
                     "posting", books.line(posting), "a posting that is no accrual group's touches interest income"
@@ -220,7 +224,7 @@ def loans_are_folds(books: Books) -> Iterator[Finding]:
         folded.accruing, folded.folded_to = loan.accruing, loan.folded_to
         if canonical_state(folded) != canonical_state(loan):
             yield Finding("loan", books.of(loan.loan_id), "state is not that of a fold of its stored facts", "state")
-        journal += [line for _, lines in booked_entries(events) for line in lines]
+        journal += [line for lines in booked_entries(events) for line in lines]
         if (wrong := _unlike(books, loan, journal)) is not None:
             yield wrong
 

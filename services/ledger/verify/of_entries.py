@@ -4,20 +4,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from services.ledger.engine.entries import lines_of
+from services.ledger.engine.entries import lines_of, year_lines_of
 from services.ledger.engine.journal import Journal
 from services.ledger.reading import read
 from services.ledger.verify.rows import Books, Event, Finding, Posting
-from shared.events.entries import ApprovedEntry, JournalEntryApproved, JournalEntryProposed, PeriodClosed
+from shared.events.entries import JournalEntryApproved, JournalEntryProposed, PeriodClosed, YearClosed
 from shared.merkle import record_of
 
 
-def booked_entries(events: Iterable[Event]) -> Iterator[tuple[ApprovedEntry, Journal]]:
-    """The approved manual entries among events, and their lines. Raises what an event that can't be read raises."""
+def booked_entries(events: Iterable[Event]) -> Iterator[Journal]:
+    """The lines of approved manual entries among events, and of closes of a year. Raises what an event that can't be
+    read raises."""
     for event in events:
-        found = _named(event, b"JournalEntryApproved")
+        found = _named(event, b"JournalEntryApproved") or _named(event, b"YearClosed")
         if isinstance(found, JournalEntryApproved):
-            yield found.data, lines_of(found.data.lines, event.effective.toordinal())
+            yield lines_of(found.data.lines, event.effective.toordinal())
+        elif isinstance(found, YearClosed):
+            yield year_lines_of(found.data, event.effective.toordinal())
 
 
 def entries_were_proposed_and_approved_by_two(books: Books) -> Iterator[Finding]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
-from services.ledger.book import Book, Rows
+from services.ledger.book import Book
+from services.ledger.book_rows import Rows
 from services.ledger.engine.account import AccrualGroup, Loan, encode_loan, group_id
 from services.ledger.messages import Topics
 from services.ledger.processor import LedgerPartition

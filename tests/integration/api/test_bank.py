@@ -38,11 +38,13 @@ FIRST = camt(
     entry("60.00", e2e="receipt/77", bank="B-3", on="2024-01-31"),
     entry("17.00", bank="B-4", on="2024-01-31"),
     entry("-9.50", bank="B-5", on="2024-01-31"),
-    closing="3967.50",
+    entry("-600.00", text="loan-2", bank="B-6", on="2024-01-31"),
+    entry("33.00", e2e="receipt/78", bank="B-7", on="2024-01-31"),
+    closing="3400.50",
     day="2024-01-31",
 )
 SECOND = camt(
-    entry("-100.00", text="loan-1", returned=True, on="2024-01-31"), opening="3967.50", closing="3867.50", number=2,
+    entry("-100.00", text="loan-1", returned=True, on="2024-01-31"), opening="3400.50", closing="3300.50", number=2,
     day="2024-01-31",
 )  # fmt: skip
 
@@ -53,10 +55,13 @@ THIRD = camt(
 
 
 async def set_up(place: Place) -> dict[str, str]:
-    """A loan paid out and a cash receipt, recorded and not yet published; a token for each role."""
+    """A loan paid out and a cash receipt, and the same of one of which nothing is booked: recorded, not yet published;
+    a token for each role."""
     pool = await open_pool(place.url("ledger_api"), place.api_schema, size=2)
     terms = Terms.model_validate(TERMS | {"first_due_date": date(2024, 2, 29)})
     contract = Contract(borrower_id="b-1", product="micro@1", terms=terms)
+    unbooked = terms.model_copy(update={"principal": "600.00", "accounting": "none"})
+    none = Contract(borrower_id="b-2", product="micro@1", terms=unbooked)
     commands = LedgerCommands(pool, place.partitions, topics_of(place.settings()).lifecycle)
     await commands.record_many(
         [
@@ -64,6 +69,9 @@ async def set_up(place: Place) -> dict[str, str]:
             ConcludeContract("loan-1", contract, new_event_id()),
             Disburse("loan-1", "1200.00", "EUR", None, new_event_id()),
             ReceivePayment("loan-1", "60.00", "EUR", None, "receipt/77", new_event_id()),
+            ConcludeContract("loan-2", none, new_event_id()),
+            Disburse("loan-2", "600.00", "EUR", None, new_event_id()),
+            ReceivePayment("loan-2", "33.00", "EUR", None, "receipt/78", new_event_id()),
             CloseDate(OPENED, new_event_id()),
         ]
     )
@@ -86,6 +94,18 @@ async def lines(client: Client, after: str | None = None, **named: str) -> list[
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["lines"]
     return found
+
+
+async def paged(client: Client) -> list[dict[str, Any]]:
+    """All lines, three at a time."""
+    found: list[dict[str, Any]] = []
+    headers, cursor = {"authorization": f"Bearer {client.tokens['auditor']}"}, {}
+    while True:
+        answer = await client.http.get("/v1/bank/lines", params={"limit": "3"} | cursor, headers=headers)
+        found += answer.json()["lines"]
+        if answer.json()["next_cursor"] is None:
+            return found
+        cursor = {"cursor": answer.json()["next_cursor"]}
 
 
 async def say(client: Client, line: str, what: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +149,7 @@ async def goes_on(client: Client) -> None:
     await until(again)
     (document,) = found[0].json()["statements"]
     assert (found[0].status_code, document["repeated"], found[0].json()["events"]) == (200, True, [])
-    assert document["outcomes"] == {"disbursed": 1, "matched": 1, "partial": 1, "unmatched": 2}
+    assert document["outcomes"] == {"disbursed": 2, "matched": 2, "partial": 1, "unmatched": 2}
     answers = await asyncio.gather(*(send(client, SECOND) for _ in range(4)))
     assert {answer.status_code for answer in answers} <= {200, 202, 409}, [answer.text for answer in answers]
     assert [answer.status_code for answer in answers].count(202) >= 1
@@ -139,7 +159,7 @@ async def goes_on(client: Client) -> None:
 
 async def people_decide(client: Client) -> None:
     """Match, split, unmatch, outside."""
-    first, _, _, nameless, fee = [one["line_id"] for one in await lines(client) if one["statement_id"] == "S-1"]
+    first, _, _, nameless, fee, *_ = [one["line_id"] for one in await lines(client) if one["statement_id"] == "S-1"]
     split = [{"loan_id": "loan-1", "amount": "10.00"}, {"loan_id": "loan-7", "amount": "7.00"}]
     assert [one["loan_id"] for one in (await say(client, nameless, "split", {"parts": split}))["allocations"]] == [
         "loan-1",
@@ -208,6 +228,9 @@ def command_line(place: Place, patch: pytest.MonkeyPatch) -> None:
             await connection.close()
 
     patch.setattr("lendlog.reconcile_command.reading", reading)
+    for module in ("trial_balance_command", "two_dates"):
+        patch.setattr(f"lendlog.{module}.reading", reading)
+        patch.setattr(f"lendlog.{module}.run_to_end", asyncio.run)
     patch.setattr("lendlog.reconcile_command.run_to_end", asyncio.run)  # signals are the main thread's
     patch.setenv("LENDLOG_TOPIC_PREFIX", place.prefix)
 
@@ -221,15 +244,27 @@ def command_line(place: Place, patch: pytest.MonkeyPatch) -> None:
     assert "returned" in call("reconcile", "list")
     found = json.loads(call("reconcile", "check", "--on", "2024-01-31", "--json"))
     euro = found["currencies"]["EUR"]
-    assert (found["ok"], euro["bank"], euro["books"], euro["log"], euro["difference"]) == (
+    assert (found["ok"], euro["bank"], euro["books"], euro["unbooked"], euro["log"], euro["difference"]) == (
         True,
-        "3867.50",
+        "3300.50",
         "-1123.00",
-        "-1123.00",
+        "-567.00",
+        "-1690.00",
         "-9.50",
     )
     assert [(item["kind"], item["amount"]) for item in euro["items"]] == [("outside", "-9.50")]
     assert "outside" in call("reconcile", "check", "--on", "2024-01-31")
+    trial = json.loads(call("trial-balance", "--bank-accounts", "--json"))["currencies"]["EUR"]
+    shown = [(row["bank_account"], row["balance"]) for row in trial["bank_accounts"]]
+    assert shown == [("main-eur", "-1123.00"), (None, "0.00")]
+    (cash,) = [row["balance"] for row in trial["accounts"] if row["account"] == "cash"]
+    assert cash == "-1123.00"
+    period = ("--from", "2024-01-31", "--to", "2024-01-31")
+    for dates in (("--period", "2024-01"), period, (*period, "--by", "value")):
+        moved = json.loads(call("movements", *dates, "--bank-accounts", "--json"))["currencies"]["EUR"]
+        (cash,) = [row["closing"] for row in moved["accounts"] if row["account"] == "cash"]
+        assert round(sum(float(row["closing"]) for row in moved["bank_accounts"]), 2) == float(cash)
+    assert "not at a known account" in call("trial-balance", "--bank-accounts")
 
 
 async def test_statements_are_taken_once_and_cash_agrees_three_ways(
@@ -244,6 +279,7 @@ async def test_statements_are_taken_once_and_cash_agrees_three_ways(
             await goes_on(client)
             await caught_up(place, alive=alive)
             await people_decide(client)
+            assert await paged(client) == await lines(client)
             await caught_up(place, alive=alive)
             await the_branch_pays_in(client)
             await caught_up(place, alive=alive)

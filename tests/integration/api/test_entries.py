@@ -145,7 +145,13 @@ async def entries(office: Office) -> str:
 
     of_loan = await office.does("accountant", "/v1/entries", ENTRY | {"loan_id": "loan-1"})
     await office.does("approver", f"/v1/entries/{of_loan['event_id']}/decline", {"reason": "the wrong loan"})
-    assert [row["state"] for row in (await office.reads("/v1/entries"))["entries"]] == ["approved", "declined"]
+    whole = await office.reads("/v1/entries")
+    assert [row["state"] for row in whole["entries"]] == ["approved", "declined"]
+    first = await office.reads("/v1/entries?limit=1")
+    second = await office.reads(f"/v1/entries?limit=1&cursor={first['next_cursor']}")
+    assert (first["entries"] + second["entries"], second["next_cursor"]) == (whole["entries"], whole["next_cursor"])
+    nobody = await office.client.send("accountant", "GET", f"/v1/entries?cursor={made['event_id'][:-4]}ffff")
+    assert rule(nobody) == "unknown-entry"
     return str(entry_id)
 
 
@@ -158,8 +164,10 @@ async def close(office: Office) -> Any:
     waiting = await office.does("accountant", "/v1/entries", ENTRY)
     report = await office.does("accountant", "/v1/periods/2024-01/close", {})
     assert report["currencies"]["EUR"] == {"debits": "1212.91", "credits": "1212.91", "difference": "0.00"}
-    assert [row["entry_id"] for row in report["open_issues"].pop("entries")] == [waiting["event_id"]]
-    assert not any(report["open_issues"].values())
+    issues = report["open_issues"]
+    assert {name: one["count"] for name, one in issues.items() if one["count"]} == {"unvalued": 1, "entries": 1}
+    assert [row["entry_id"] for row in issues["entries"]["examples"]] == [waiting["event_id"]]
+    assert issues["unvalued"]["examples"] == [{"loan_id": "loan-1", "valued_for": None}]
     await office.reads(f"/v1/periods?after={report['event_id']}")
     await office.does("accountant", "/v1/periods/2024-01/close", {}, "period-is-closed")
     await office.does("accountant", "/v1/periods/2023-12/close", {}, "period-is-closed")

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from lendlog.cli import build
 from lendlog.verify_command import log_reader
 from services.ledger.explanation import why_entry
+from services.ledger.queries import snapshot
+from services.ledger.valuation.unvalued import unvalued
 from services.ledger.verify import verify
 from services.ledger.worker import topics_of
 from shared.access import issue
@@ -112,6 +114,9 @@ async def explained_and_sound(place: Place, accountant: Accountant, last: dict[s
         why = await why_entry(connection, valued[1]["partition"], valued[1]["offset"], None)
         reader = log_reader(place.kafka_bootstrap, topics_of(place.settings()).lifecycle)
         assert (await verify(connection, reader)).findings == {}
+        async with snapshot(connection):
+            assert await unvalued(connection, OPENED) == []
+            assert [one["loan_id"] for one in await unvalued(connection, date(2024, 2, 29))] == ["loan-1", "loan-2"]
     finally:
         await connection.close()
     assert why is not None

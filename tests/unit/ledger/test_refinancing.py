@@ -102,6 +102,21 @@ def test_the_old_loan_is_settled_the_rest_is_cash_and_clearing_is_zero(changes: 
     assert any(line.debit == chart.REFINANCING_CLEARING for line in fold(0, "old", two.facts("old"), before=1)[1])
 
 
+def test_new_money_for_a_loan_of_originations_goes_through_origination_which_asks_for_red_alerts() -> None:
+    """The ledger hears of no alert: a loan that origination contracted it neither pays out, whole or further, nor pays
+    off with a loan of its own."""
+    two = Two(contract("new", **NEW))
+    lent = Two(contract("old"), PAID_OUT).guards.loan("old")
+    two.guards.in_books["old"] = lent
+    with pytest.raises(rules.OldLoanOfOrigination) as refused:
+        two.book(*refinancing("900.00"))
+    assert (refused.value.status, refused.value.field) == (409, "old_loan_id")
+    for loan_id in ("old", "agreed"):  # paid out already, a further part of it; agreed and not paid out
+        with pytest.raises(model.LoanNotContracted):
+            two.book(model.Disburse(loan_id, "10.00", "EUR", None, new_event_id()))
+    assert len(two.events) == 1
+
+
 REFUSED = [
     (started, refinancing("1.00", amount="0.99"), rules.PayoffAbovePaidOut, "payoff"),
     (started, refinancing("0"), model.AmountZero, "payoff"),

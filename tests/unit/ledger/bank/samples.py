@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from services.ledger.bank.cash_check import Sources
 from services.ledger.bank.desk import read_file
 from services.ledger.bank.facts import CashFact, Claim, Known, OpenLoan
 from services.ledger.bank.lender import BankAccount, Lender, MatchingRow, read_lender
@@ -45,15 +46,18 @@ def entry(
     status: str = "BOOK",
     currency: str = "EUR",
     returned: bool = False,
+    other: str = PERSONS_IBAN,
     version: str = "08",
     details: str | None = None,
 ) -> str:
     """One entry; a negative amount is a debit."""
     side, plain = ("DBIT", amount[1:]) if amount.startswith("-") else ("CRDT", amount)
+    party = "CdtrAcct" if side == "DBIT" else "DbtrAcct"
     sts = f"<Sts><Cd>{status}</Cd></Sts>" if version == "08" else f"<Sts>{status}</Sts>"
     tx = details or (
         f"<TxDtls><Refs><EndToEndId>{e2e or 'NOTPROVIDED'}</EndToEndId></Refs>"
-        f"<RltdPties><Dbtr><Nm>{PERSON}</Nm></Dbtr><DbtrAcct><Id><IBAN>{PERSONS_IBAN}</IBAN></Id></DbtrAcct></RltdPties>"
+        f"<RltdPties><Dbtr><Nm>{PERSON}</Nm></Dbtr>"
+        f"<{party}><Id><IBAN>{other}</IBAN></Id></{party}></RltdPties>"
         f"<RmtInf><Ustrd>{text or ''} {PERSON} {PERSONS_IBAN}</Ustrd></RmtInf>"
         f"{'<RtrInf><Rsn><Cd>AM04</Cd></Rsn></RtrInf>' if returned else ''}</TxDtls>"
     )
@@ -135,12 +139,12 @@ class House:
         self.records.append(record)
         self.books.take(record)
 
-    def lend(self, loan_id: str, amount: str = "1200.00", on: str = "2024-01-31") -> None:
-        self.contract(loan_id, amount, f"b-{loan_id}")
+    def lend(self, loan_id: str, amount: str = "1200.00", on: str = "2024-01-31", **terms: Any) -> None:
+        self.contract(loan_id, amount, f"b-{loan_id}", **terms)
         paid = date.fromisoformat(on)
         self.record(model.Disburse(loan_id, amount, "EUR", paid, self.id(f"d{loan_id}")))
 
-    def contract(self, loan_id: str, amount: str, borrower: str) -> None:
+    def contract(self, loan_id: str, amount: str, borrower: str, **more: Any) -> None:
         terms = Terms.model_validate(
             {
                 "kind": "equal-principal",
@@ -150,6 +154,7 @@ class House:
                 "instalments": 12,
                 "first_due_date": date(2024, 2, 29),
             }
+            | more
         )
         contract = Contract(borrower_id=borrower, product="micro@1", terms=terms)
         self.record(model.ConcludeContract(loan_id, contract, self.id(f"c{loan_id}")))
@@ -172,25 +177,42 @@ class House:
     def events(self, subject: str) -> list[Any]:
         return [read(one) for one in self.records if one.key == subject.encode()]
 
-    def state(self) -> AccountState:
-        return fold_account(self.events(self.account.subject))
+    def state(self, account: str = "main-eur") -> AccountState:
+        return fold_account(self.events(f"bank.{account}"))
 
-    def facts(self) -> dict[str, CashFact]:
-        """What the postings moved on cash, by event."""
+    def moved(self) -> list[CashFact]:
+        """What the postings moved on cash, by event and currency."""
         events = {offset: (event_id, leaf) for event_id, (offset, _, _, leaf) in self.books.events.items()}
         loans = {number: loan_id for number, (loan_id, _) in self.books.states.items()}
-        found: dict[str, CashFact] = {}
+        found: dict[tuple[str, str], CashFact] = {}
         for (number, offset, _), row in self.books.postings.items():
             if CASH not in (row[6], row[7]):
                 continue
             event_id, leaf = events[offset]
             event: Any = read(record_of(leaf))
-            amount = (row[2] if row[6] == CASH else -row[2]) + (found[event_id].amount if event_id in found else 0)
+            key = event_id, code_of(row[8])
+            amount = (row[2] if row[6] == CASH else -row[2]) + (found[key].amount if key in found else 0)
             reference = getattr(event.data, "reference", None)
-            found[event_id] = CashFact(
-                event_id, loans[number], code_of(row[8]), amount, row[3], reference, taken_back(event)
+            found[key] = CashFact(event_id, loans[number], key[1], amount, row[3], reference, taken_back(event))
+        return list(found.values())
+
+    def facts(self, code: str = "EUR") -> dict[str, CashFact]:
+        """The same in one currency by event, as the desk reads it: of loans of method none, from the log."""
+        log = self.log()
+        told = [fact for some in log.facts.values() for fact in some if fact.loan_id in log.unbooked]
+        return {fact.event_id: fact for fact in (*self.moved(), *told) if fact.currency == code}
+
+    def sources(self, **sides: Any) -> Sources:
+        """The three sides of the daily check."""
+        log = self.log()
+        facts = [fact for some in log.facts.values() for fact in some]
+        accounts = {one.id: (one, self.state(one.id)) for one in self.lender.accounts}
+        return Sources(
+            **(
+                {"accounts": accounts, "books": self.moved(), "log": facts, "aside": {}, "unbooked": log.unbooked}
+                | sides
             )
-        return found
+        )
 
     def known(self) -> Known:
         loans = {
@@ -202,7 +224,8 @@ class House:
             for loan in self.books.hosted.book.loans.values()
             if loan.status != UNKNOWN
         }
-        return Known(self.facts(), loans, tuple(loans.values()), self.state().linked())
+        linked = frozenset[str]().union(*(self.state(one.id).linked() for one in self.lender.accounts))
+        return Known(self.facts(), loans, tuple(loans.values()), linked, self.lender.own("EUR"))
 
     def take(self, content: bytes, profile: str | None = None, rules: MatchingRow | None = None) -> list[Envelope]:
         """Take in a file; the events that it made."""
@@ -213,7 +236,7 @@ class House:
             if statement_event_id(account.id, statement.statement_id, statement.digest()) in self.recorded:
                 continue
             matches = match(account.id, statement, self.known(), row)
-            commands += commands_of(statement, matches, account, self.state().last_event)[0]
+            commands += commands_of(statement, matches, account, self.state(account.id).last_event)[0]
         return self.record(*commands)
 
     def outcomes(self) -> dict[int, str]:

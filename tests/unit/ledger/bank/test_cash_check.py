@@ -6,27 +6,29 @@ from typing import Any
 
 import pytest
 
-from services.ledger.bank.assigning import Part, to_loans, to_outside
-from services.ledger.bank.cash_check import Sources, cash_check
+from services.ledger.bank.assigning import Part, to_fact, to_loans, to_outside, to_transfer
+from services.ledger.bank.cash_check import cash_check
+from services.ledger.bank.lender import BankAccount, read_lender
+from services.ledger.bank.refusals import UnknownLine
+from services.ledger.bank.views import line_documents
 from services.ledger.commands import decision_id, refinance
 from services.ledger.commands.model import ApproveEntry, ProposeEntry, ReversePayment
 from shared.events import origination, servicing
 from shared.events.entries import GENERAL_LEDGER, EntryLine
 from shared.events.envelope import new_event_id
-from tests.unit.ledger.bank.samples import House, camt, entry
+from tests.unit.ledger.bank.samples import IBAN, House, camt, entry
 
 
 def check(house: House, on: str, **sides: Any) -> dict[str, Any]:
-    sources = Sources(
-        accounts={"main-eur": (house.account, house.state())},
-        books=sides.get("books", house.facts()),
-        log=sides.get("log", house.log().facts),
-        aside=sides.get("aside", {}),
-    )
+    if "books" in sides:
+        sides["books"] = list(sides["books"].values())
+    sources = house.sources(**sides)
     found: dict[str, Any] = cash_check(sources, date.fromisoformat(on), 5)["currencies"]["EUR"]
     parts = sum(round(float(item["amount"]) * 100) for item in found["items"] if item["kind"] != "log")
     if not sides:
         assert parts == round(float(found["difference"]) * 100), "the items are the whole difference"
+    apart = sum(float(one["difference"]) for one in found["accounts"]) - float(found["elsewhere"])
+    assert round(apart * 100) == round(float(found["difference"]) * 100), "so are accounts and what is elsewhere"
     return found
 
 
@@ -53,8 +55,12 @@ def test_all_three_agree_once_bank_and_books_have_the_same(house: House) -> None
     assert (found["ok"], found["items"], found["difference"]) == (True, [], "0.00")
     assert (found["bank"], found["books"], found["log"]) == ("3917.00", "-1083.00", "-1083.00")
     assert found["accounts"] == [
-        {"account": "main-eur", "statement_id": "S-1", "through": "2024-02-28", "closing": "3917.00"}
-    ]
+        {
+            "account": "main-eur", "statement_id": "S-1", "through": "2024-02-28", "closing": "3917.00",
+            "opening": "5000.00", "bank": "3917.00", "books": "-1083.00", "difference": "0.00", "ok": True,
+        }
+    ]  # fmt: skip
+    assert found["elsewhere"] == "0.00"
 
 
 def test_what_only_the_books_have_is_on_its_way_for_some_days(house: House) -> None:
@@ -158,7 +164,7 @@ def test_the_log_gives_the_books_cash_by_every_kind_of_event() -> None:
     state(servicing.EventUndone, servicing.Undoing(event_id=gone, reason="by mistake"))
     house.pay("loan-8", "3.00", "2024-01-30")
     assert not house.books.hosted.intake.parked
-    log = house.log().facts
+    log = {fact.event_id: fact for (fact,) in house.log().facts.values()}
     assert {key: fact.amount for key, fact in log.items()} == {key: f.amount for key, f in house.facts().items()}
     assert {key: fact.on for key, fact in log.items()} == {key: f.on for key, f in house.facts().items()}
 
@@ -175,6 +181,64 @@ def test_a_manual_entry_on_cash_is_on_its_way_to_the_bank_and_the_log_knows_it(h
     assert kinds(found) == [("in-transit", "9.50")]
 
 
+def test_an_entry_on_cash_of_two_currencies_moves_each_of_them(house: House) -> None:
+    """An exchange of currencies is one entry; the bank shows it on two accounts."""
+    house.take(camt(entry("-1200.00", text="loan-1", on="2024-02-01"), entry("-90.00", bank="B-2"), closing="3710.00"))
+    lines = (
+        EntryLine(debit="cash", credit="clearing", amount="100.00", currency="USD"),
+        EntryLine(debit="clearing", credit="cash", amount="90.00", currency="EUR"),
+    )
+    proposed, day = house.id("exchange"), date(2024, 2, 28)
+    house.record(ProposeEntry(GENERAL_LEDGER, day, lines, "exchange", None, "anna", proposed))
+    decision = decision_id(proposed, GENERAL_LEDGER)
+    house.record(ApproveEntry(GENERAL_LEDGER, proposed, "boris", decision))
+    assert [fact.amount for fact in house.facts("USD").values()] == [10_000]
+    after = house.state().last_event
+    assert after is not None
+    house.record(*to_fact(house.line(2), house.facts()[decision], house.state().linked(), "told", after))
+    found = check(house, "2024-02-28")
+    assert (found["books"], found["log"], found["items"], found["ok"]) == ("-1290.00", "-1290.00", [], True)
+
+
+@pytest.fixture
+def unbooked() -> House:
+    """A loan of accounting method none, for which money had come in before its contract."""
+    house = House()
+    house.pay("loan-1", "40.00", "2024-01-31", "receipt/90")
+    house.lend("loan-1", accounting="none")
+    house.close_through("2024-02-29")
+    return house
+
+
+def test_what_a_loan_moves_of_which_nothing_is_booked_is_held_against_the_bank_all_the_same(unbooked: House) -> None:
+    unbooked.pay("loan-1", "100.00", "2024-02-27", "receipt/91")
+    statement = camt(
+        entry("40.00", e2e="receipt/90", on="2024-01-31"),
+        entry("-1200.00", text="loan-1", on="2024-02-01", bank="B-2"),
+        entry("100.00", text="loan-1", bank="B-3"),
+        closing="3940.00",
+    )
+    unbooked.take(statement)
+    assert list(unbooked.outcomes().values()) == ["matched", "disbursed", "matched"], "nothing is received twice"
+    found = check(unbooked, "2024-02-28")
+    assert (found["ok"], found["items"], found["difference"]) == (True, [], "0.00")
+    assert (found["books"], found["unbooked"], found["log"]) == ("0.00", "-1060.00", "-1060.00")
+    unbooked.pay("loan-1", "60.00", "2024-02-21")
+    assert kinds(check(unbooked, "2024-02-28")) == [("not-at-the-bank", "-60.00")]
+
+
+def test_the_books_of_such_a_loan_must_hold_what_waits_in_suspense_and_nothing_else(unbooked: House) -> None:
+    unbooked.pay("loan-2", "17.00", "2024-02-27")
+    unbooked.contract("loan-2", "600.00", "b-2", accounting="none")
+    waiting = check(unbooked, "2024-02-28")
+    assert (waiting["books"], waiting["unbooked"]) == ("17.00", "-1160.00")
+    assert kinds(waiting) == [("in-transit", "-17.00"), ("not-at-the-bank", "-40.00"), ("not-at-the-bank", "1200.00")]
+    lost = [fact for fact in unbooked.moved() if fact.loan_id != "loan-2"]
+    found = cash_check(unbooked.sources(books=lost), date(2024, 2, 28), 5)["currencies"]["EUR"]
+    (item,) = [item for item in found["items"] if item["kind"] == "log"]
+    assert (item["amount"], item["loans"]) == ("17.00", ["loan-2"])
+
+
 def test_what_a_new_loan_pays_off_of_an_old_one_never_was_cash(house: House) -> None:
     house.contract("loan-2", "2000.00", "b-loan-1")
     on, event_id = date(2024, 2, 28), house.id("refinanced")
@@ -183,3 +247,83 @@ def test_what_a_new_loan_pays_off_of_an_old_one_never_was_cash(house: House) -> 
     )
     found = check(house, "2024-02-28")
     assert (found["books"], found["log"]) == ("-2000.00", "-2000.00")
+
+
+SECOND = BankAccount(
+    id="second-eur", number="DE02500105170137075030", currency="EUR", opened_on=date(2024, 1, 31), opening="10.00"
+)
+
+
+@pytest.fixture
+def two() -> House:
+    """A lender with two accounts in one currency."""
+    lender = read_lender()
+    house = House(replace(lender, accounts=(*lender.accounts, SECOND)))
+    house.lend("loan-1")
+    house.close_through("2024-03-10")
+    return house
+
+
+def by_account(found: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
+    return {one["account"]: (one["bank"], one["books"], one["difference"]) for one in found["accounts"]}
+
+
+def test_a_transfer_between_accounts_of_ones_own_is_on_its_way_until_both_banks_have_it(two: House) -> None:
+    two.pay("loan-1", "100.00", "2024-02-27", "receipt/77")
+    two.take(
+        camt(
+            entry("-1200.00", text="loan-1", on="2024-02-01"),
+            entry("-300.00", bank="B-2", text="loan-1", other=SECOND.number),
+            closing="3500.00",
+        )
+    )
+    assert two.outcomes() == {1: "disbursed", 2: "transfer"}
+    assert two.line(2).other_account == "second-eur"
+    found = check(two, "2024-02-28")
+    assert kinds(found) == [("in-transit", "-100.00"), ("in-transit", "-300.00")]
+    assert by_account(found) == {"main-eur": ("3500.00", "-1500.00", "0.00"), "second-eur": ("10.00", "0.00", "0.00")}
+    assert (found["elsewhere"], found["ok"]) == ("400.00", True), "the receipt of a branch, and what is between banks"
+    late = check(two, "2024-03-09")
+    assert ("not-at-the-bank", "-300.00") in kinds(late)
+    assert [one["ok"] for one in late["accounts"]] == [False, True]
+
+    arrived = entry("300.00", bank="C-1", other=IBAN, on="2024-03-01")
+    two.take(camt(arrived, opening="10.00", closing="310.00", iban=SECOND.number, day="2024-03-01"))
+    after = check(two, "2024-03-01")
+    assert kinds(after) == [("in-transit", "-100.00")]
+    assert by_account(after)["second-eur"] == ("310.00", "300.00", "0.00")
+    assert kinds(check(two, "2024-02-28")) == [("in-transit", "-100.00"), ("in-transit", "-300.00")]
+    assert not two.books.hosted.intake.parked
+
+
+def test_a_person_may_say_that_a_line_is_a_transfer(two: House) -> None:
+    """What had waited in suspense for a loan goes out of the books again, since it was in them already."""
+    two.take(camt(entry("-1200.00", text="loan-1", on="2024-02-01"), entry("-300.00", bank="B-2"), closing="3500.00"))
+    arrived = entry("300.00", bank="C-1", on="2024-02-28")
+    two.take(camt(arrived, opening="10.00", closing="310.00", iban=SECOND.number))
+    for account, n, other in (("main-eur", 2, "second-eur"), ("second-eur", 1, "main-eur")):
+        state = two.state(account)
+        line = next(one for one in state.lines.values() if one.line.n == n)
+        assert line.outcome == "unmatched"
+        two.record(*to_transfer(line, other, "told", state.last_event or ""))
+        state = two.state(account)
+        assert to_transfer(state.lines[line.line_id], other, "told", state.last_event or "") == []
+    found = check(two, "2024-02-28")
+    assert (found["items"], found["elsewhere"], found["books"]) == ([], "0.00", "-1200.00")
+    assert by_account(found) == {
+        "main-eur": ("3500.00", "-1500.00", "0.00"),
+        "second-eur": ("310.00", "300.00", "0.00"),
+    }
+
+
+def test_pages_of_lines_go_on_after_a_line_whatever_it_is_by_now(two: House) -> None:
+    two.take(camt(*(entry(f"{n}.00", bank=f"B-{n}") for n in range(1, 6)), closing="5015.00"))
+    states = two.sources().accounts
+    whole = line_documents(states, "unmatched", None)
+    first = line_documents(states, "unmatched", None, limit=2)
+    state = two.state()
+    two.record(*to_outside(state.lines[first[-1]["line_id"]], "told", state.last_event or ""))
+    rest = line_documents(two.sources().accounts, "unmatched", None, beyond=first[-1]["line_id"])
+    assert [*first, *rest] == whole
+    with pytest.raises(UnknownLine):
+        line_documents(states, None, None, beyond=two.id("nobody"))
