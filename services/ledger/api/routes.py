@@ -13,7 +13,6 @@ from services.ledger.api.bodies import (
     NewLoan,
     NewPayment,
     NewRate,
-    NewRelease,
     NewRetry,
     NewReversal,
     NewSchedule,
@@ -40,6 +39,7 @@ from services.ledger.commands import (
     TakeOver,
 )
 from shared.api import Route
+from shared.api.aside import NewRelease
 from shared.errors import Refusal
 from shared.events.envelope import EventId, new_event_id
 from shared.events.terms import RateIndex
