@@ -90,7 +90,7 @@ async def _retry(place: str, value: Path | None, reason: str) -> dict[str, Any]:
         replaced_by = mended[0].event_id if mended else None
         again = RetryDeadLetter(partition, offset, replaced_by, reason, new_event_id(), letter["tried_at"])
         await desk.record([*mended, again])
-        return await _one(desk.books, place)
+        return {"service": "ledger"} | await _one(desk.books, place)
 
 
 async def _one(connection: Any, place: str) -> dict[str, Any]:
