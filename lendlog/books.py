@@ -20,6 +20,7 @@ from shared.database import connect, open_pool
 from shared.errors import MissingPrecondition
 from shared.settings import PlatformSettings, ServiceSettings
 from shared.streams.kafka import KafkaLog
+from shared.streams.subject_store import is_taken_in
 from shared.topics import LIFECYCLE
 
 STALLED_SECONDS = 120.0
@@ -86,17 +87,23 @@ class Desk:
 @asynccontextmanager
 async def recording() -> AsyncIterator[Desk]:
     """The whole platform with its services, started for the command's duration where none runs."""
-    async with attach_or_start(PlatformSettings(), services=True) as platform:
-        settings = platform.service_settings("ledger_api")
-        url = settings.database_url.get_secret_value()
-        pool = await open_pool(url, settings.ledger_api_schema, size=2)
-        books = await connect(url, settings.ledger_schema)
-        try:
-            topic = settings.topic_prefix + LIFECYCLE.name
-            yield Desk(LedgerCommands(pool, settings.partitions, topic), books, platform)
-        finally:
-            await books.close()
-            await pool.close()
+    async with attach_or_start(PlatformSettings(), services=True) as platform, desk_of(platform) as desk:
+        yield desk
+
+
+@asynccontextmanager
+async def desk_of(platform: Platform) -> AsyncIterator[Desk]:
+    """The ledger's desk on a platform whose services run."""
+    settings = platform.service_settings("ledger_api")
+    url = settings.database_url.get_secret_value()
+    pool = await open_pool(url, settings.ledger_api_schema, size=2)
+    books = await connect(url, settings.ledger_schema)
+    try:
+        topic = settings.topic_prefix + LIFECYCLE.name
+        yield Desk(LedgerCommands(pool, settings.partitions, topic), books, platform)
+    finally:
+        await books.close()
+        await pool.close()
 
 
 # How far all partitions are, how many are in the middle of a closing, and why one stopped.
@@ -105,19 +112,26 @@ SELECT sum(next_offset) AS reached, count(resume_loan) AS unfinished, max(halted
 """
 
 
-async def until_in(books: Any, event_id: str, *, stalled_seconds: float = STALLED_SECONDS) -> None:
+_PROGRESS_OF_BORROWERS = "SELECT sum(next_offset) AS reached, 0 AS unfinished, max(halted) AS halted FROM position"
+
+
+async def until_in(
+    books: Any, event_id: str, *, service: str = "ledger", stalled_seconds: float = STALLED_SECONDS
+) -> None:
     """Wait until the event is in the books, a broadcast one finished on every partition: then so is all that was sent
-    before a closing.
+    before a closing. Of a service of borrowers: until it has taken the event in from its inbox.
 
     Raises MissingPrecondition if a partition halted, or if the books have not moved for `stalled_seconds`.
     """
+    ours = service == "ledger"
+    progress, is_in = (_PROGRESS, queries.event_is_in) if ours else (_PROGRESS_OF_BORROWERS, is_taken_in)
     reached, moved = None, time.monotonic()
     while True:
-        row = await books.fetchrow(_PROGRESS)
-        if row["unfinished"] == 0 and await queries.event_is_in(books, event_id):
+        row = await books.fetchrow(progress)
+        if row["unfinished"] == 0 and await is_in(books, event_id):
             return
         if row["halted"] is not None:
-            raise MissingPrecondition(f"A partition of the ledger stopped: {row['halted']}")
+            raise MissingPrecondition(f"A partition of {service} stopped: {row['halted']}")
         if row["reached"] != reached:
             reached, moved = row["reached"], time.monotonic()
         elif time.monotonic() - moved > stalled_seconds:

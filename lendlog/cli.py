@@ -55,7 +55,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "witness": ("lendlog.witness_command", "Watch a book's heads from outside, and sign those that continue."),
     "oracle": ("lendlog.oracle_command", "Hold the engine against figures that others published."),
     "dlq": ("lendlog.dead_letters_command", "Show dead letters, and have them read again."),
-    "parked": ("lendlog.parked_command", "Show parked loans, and let them go on."),
+    "policy": ("lendlog.policy_command", "Check policy files before a service reads them; needs no servers."),
+    "parked": ("lendlog.parked_command", "Show parked loans and borrowers, and let them go on."),
 }
 """Name → (module, one line of help). The module's `command` is a function, or a typer.Typer for a noun with verbs."""
 

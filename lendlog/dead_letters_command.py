@@ -7,7 +7,10 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from lendlog.books import ON_REQUEST, AsJson, Reason, emit, fields, place_of, reading, recording
+from lendlog import aside
+from lendlog.aside import Service
+from lendlog.books import ON_REQUEST, AsJson, Reason, emit, fields, place_of, recording
+from lendlog.platform import attach_or_start
 from lendlog.signals import run_to_end
 from services.ledger import queries
 from services.ledger.commands import (
@@ -22,23 +25,28 @@ from shared.errors import MissingPrecondition
 from shared.events.envelope import new_event_id
 from shared.events.ledger import PaymentReceived, PaymentReversed
 from shared.events.origination import LoanContracted, LoanDisbursed
+from shared.settings import PlatformSettings
 from shared.topics import lifecycle_events
 
 command = typer.Typer(no_args_is_help=True, help="Show dead letters, and have them read again.")
+NO_RETRY = (
+    "A dead letter of {service} came from a topic that others write: have its writer publish it mended, under the same "
+    "event id; it then counts once."
+)
 Place = Annotated[str, typer.Argument(metavar="PARTITION/OFFSET", help="As `lendlog dlq list` shows it.")]
 
 
 @command.command("list")
-def list_all(as_json: AsJson = False) -> None:
-    """List dead letters with what became of them."""
-    rows = run_to_end(_all())
+def list_all(service: Service = None, as_json: AsJson = False) -> None:
+    """List dead letters, of every service or of one, with what became of them."""
+    rows = run_to_end(_all(service))
     emit({"dead_letters": rows}, [_line(row) for row in rows] or ["no dead letters"], as_json=as_json)
 
 
 @command.command()
-def show(place: Place, as_json: AsJson = False) -> None:
-    """Show one dead letter, whole."""
-    document = run_to_end(_show(place))
+def show(place: Place, service: Service = None, as_json: AsJson = False) -> None:
+    """Show one dead letter, whole; without --service the ledger's."""
+    document = run_to_end(_show(place, service or "ledger"))
     emit(document, fields(document), as_json=as_json)
 
 
@@ -49,24 +57,27 @@ def retry(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="A file with the mended event, which takes its place."),
     ] = None,
+    service: Service = None,
     reason: Reason = ON_REQUEST,
     as_json: AsJson = False,
 ) -> None:
-    """Have a dead letter read again, or put a mended event in its place; exit code 1 if it stays dead."""
+    """Have a dead letter of the ledger read again, or put a mended event in its place; exit code 1 if it stays dead."""
+    if service not in (None, "ledger"):
+        raise MissingPrecondition(NO_RETRY.format(service=service))
     document = run_to_end(_retry(place, value, reason))
     emit(document, fields(document), as_json=as_json)
     if document["settled_by"] is None:
         raise typer.Exit(1)
 
 
-async def _all() -> list[dict[str, Any]]:
-    async with reading() as (_, connection):
-        return await queries.dead_letters_view(connection)
+async def _all(service: str | None) -> list[dict[str, Any]]:
+    async with attach_or_start(PlatformSettings()) as platform:
+        return await aside.dead_letter_rows(platform, service)
 
 
-async def _show(place: str) -> dict[str, Any]:
-    async with reading() as (_, connection):
-        return await _one(connection, place)
+async def _show(place: str, service: str) -> dict[str, Any]:
+    async with attach_or_start(PlatformSettings()) as platform:
+        return _named(await aside.dead_letter_rows(platform, service), place)
 
 
 async def _retry(place: str, value: Path | None, reason: str) -> dict[str, Any]:
@@ -79,12 +90,16 @@ async def _retry(place: str, value: Path | None, reason: str) -> dict[str, Any]:
         replaced_by = mended[0].event_id if mended else None
         again = RetryDeadLetter(partition, offset, replaced_by, reason, new_event_id(), letter["tried_at"])
         await desk.record([*mended, again])
-        return await _one(desk.books, place)
+        return {"service": "ledger"} | await _one(desk.books, place)
 
 
 async def _one(connection: Any, place: str) -> dict[str, Any]:
+    return _named(await queries.dead_letters_view(connection), place)
+
+
+def _named(rows: list[dict[str, Any]], place: str) -> dict[str, Any]:
     wanted = place_of(place)
-    for row in await queries.dead_letters_view(connection):
+    for row in rows:
         if (row["partition"], row["offset"]) == wanted:
             return row
     raise MissingPrecondition(f"There is no dead letter {place}.")
@@ -118,5 +133,5 @@ def _disbursement(event: LoanDisbursed, on: date | None) -> Disburse:
 
 
 def _line(row: dict[str, Any]) -> str:
-    became = f"settled by {row['settled_by']}" if row["settled_by"] else "open"
-    return f"{row['partition']}/{row['offset']}  {became}: {row['reason']}"
+    became = f"settled by {row['settled_by']}" if row.get("settled_by") else "open"
+    return f"{row['service']:<12}{row['partition']}/{row['offset']}  {became}: {row['reason']}"

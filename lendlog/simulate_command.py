@@ -17,7 +17,7 @@ def command(
 ) -> None:
     """Let borrowers, officers and collectors act through the real APIs and topics, into an empty book, and sum up.
 
-    A book that holds the same simulation already is left as it is.
+    A book that holds the same simulation already is left as it is; one that was killed goes on where it was.
     """
     tell(f"seed {seed}")
     document = run_to_end(_run(loans, months, seed))

@@ -17,8 +17,12 @@ class Refusal(Exception):
     @classmethod
     def rule(cls) -> str:
         """The rule's name as it stands in problem details, for example `unknown-currency`."""
-        name = cls.__name__
-        return "".join(f"-{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+        return rule_named(cls)
+
+
+def rule_named(kind: type[Exception]) -> str:
+    """An exception's name as a rule's: BandGap is `band-gap`."""
+    return "".join(f"-{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(kind.__name__))
 
 
 class MissingPrecondition(Exception):

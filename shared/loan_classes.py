@@ -45,7 +45,9 @@ class ClassRow(_Row):
         return self
 
 
-class _ClassFile(_Row):
+class ClassFile(_Row):
+    """One file."""
+
     rows: tuple[ClassRow, ...]
 
 
@@ -53,7 +55,7 @@ class _ClassFile(_Row):
 def class_rows() -> tuple[ClassRow, ...]:
     """The classes of policies/classes-*.yaml."""
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("classes-*.yaml"))]
-    return covering([row for file in files for row in _ClassFile.model_validate(file).rows])
+    return covering([row for file in files for row in ClassFile.model_validate(file).rows])
 
 
 def row_on(day: date) -> ClassRow:

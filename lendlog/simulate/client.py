@@ -4,11 +4,12 @@ process is away."""
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
 
+from lendlog.simulate.journal import Journal
 from shared.errors import MissingPrecondition
 
 AT_ONCE = 16
@@ -37,6 +38,8 @@ class Client:
         self.requests = 0
         self.refusals: Counter[str] = Counter()
         """By rule: those that `attempt` took."""
+        self.journal: Journal | None = None
+        """What is answered from it is not asked; what is asked is written into it."""
 
     async def __aenter__(self) -> "Client":
         connector = aiohttp.TCPConnector(limit=AT_ONCE)
@@ -48,11 +51,14 @@ class Client:
 
     async def get(self, role: str, service: str, path: str, **query: str) -> Any:
         """What stands at a path."""
-        return await self._request(role, service, "GET", path, None, {}, query)
+        asked = "&".join(f"{name}={value}" for name, value in sorted(query.items()))
+        name = f"GET {service} {path}?{asked}"
+        return await self._recalled(name, lambda: self._request(role, service, "GET", path, None, {}, query))
 
     async def post(self, role: str, service: str, path: str, body: Any = None, *, key: str) -> Any:
         """A command; the same `key` again is the same command. Raises Refused."""
-        return await self._request(role, service, "POST", path, body, {"idempotency-key": f"{self._keys}-{key}"}, {})
+        once = {"idempotency-key": f"{self._keys}-{key}"}
+        return await self._recalled(key, lambda: self._request(role, service, "POST", path, body, once, {}))
 
     async def attempt(self, role: str, service: str, path: str, body: Any = None, *, key: str) -> Any:
         """A command that a rule may well refuse, which is counted: None then."""
@@ -64,6 +70,28 @@ class Client:
             self.refusals[refused.rule] += 1
             return None
 
+    async def read(self, name: str, reader: Callable[[], Awaitable[Any]]) -> Any:
+        """Something that is read elsewhere and decides on what is done; JSON. Recalled like an answer."""
+
+        async def ask() -> tuple[int, Any]:
+            return 200, await reader()
+
+        return await self._recalled(name, ask)
+
+    def knows(self, key: str) -> bool:
+        """Whether the command of this key is answered from the journal."""
+        return self.journal is not None and self.journal.has(key)
+
+    async def _recalled(self, name: str, ask: Callable[[], Awaitable[tuple[int, Any]]]) -> Any:
+        if self.journal is not None and self.journal.has(name):
+            self.requests += 1
+            status, document = self.journal.recall(name)
+        else:
+            status, document = await ask()
+            if self.journal is not None:
+                self.journal.keep(name, [status, document])
+        return _answered(status, document)
+
     async def _request(
         self,
         role: str,
@@ -73,7 +101,8 @@ class Client:
         body: Any,
         headers: Mapping[str, str],
         query: Mapping[str, str],
-    ) -> Any:
+    ) -> tuple[int, Any]:
+        """Status and document; the status is below 500."""
         url, token = f"{self._urls[service]}{path}", {"authorization": f"Bearer {self._tokens[role]}"}
         deadline = time.monotonic() + AGAIN_SECONDS_MAX
         async with self._turn:
@@ -84,7 +113,7 @@ class Client:
                         method, url, json=body, params=query, headers={**token, **headers}
                     ) as answer:
                         if answer.status < 500:
-                            return _answered(answer.status, await answer.json(content_type=None))
+                            return answer.status, await answer.json(content_type=None)
                         problem = f"it answers {answer.status}"
                 except (aiohttp.ClientConnectionError, TimeoutError) as error:
                     problem = repr(error)

@@ -98,7 +98,7 @@ class WatchDesks:
         await self.client.attempt("risk", MONITORING, f"/v1/alerts/{alert['alert_id']}/{act.action}", body, key=key)
 
     async def _remind(self, day: date) -> None:
-        for borrower_id in await self.newly_due(day):
+        for borrower_id in await self.client.read(f"newly-due-{day}", lambda: self.newly_due(day)):
             account = self.plan.payers.accounts[self.numbers[borrower_id]]
             self.reminders.due += 1
             self.reminders.addressed |= "email" in account.borrower.channels

@@ -31,4 +31,7 @@ MATRIX: Final[Matrix] = {
     ("POST", "/v1/loans/{loan_id}/plans"): ("supervisor",),
     ("POST", "/v1/reminders/dispatch"): _MACHINES,
     ("GET", "/v1/lessons/{stage}"): (*_READERS, "applicant"),
+    ("GET", "/v1/parked"): ("operator", "auditor"),
+    ("POST", "/v1/parked/{borrower_id}/release"): ("operator",),
+    ("GET", "/v1/dead-letters"): ("operator", "auditor"),
 }

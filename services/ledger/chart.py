@@ -65,12 +65,12 @@ def load(path: Path) -> Chart:
     except ValidationError as error:
         first = error.errors()[0]
         raise BadChart(f"{path}: {'/'.join(map(str, first['loc'])) or 'chart'}: {first['msg']}.") from error
-    if (problem := _problem(chart)) is not None:
+    if (problem := problem_of(chart)) is not None:
         raise BadChart(f"{path}: {problem}")
     return chart
 
 
-def _problem(chart: Chart) -> str | None:
+def problem_of(chart: Chart) -> str | None:
     """What is wrong with a chart, as a sentence."""
     codes = Counter(account.code for account in chart.accounts)
     if twice := next((code for code, count in codes.items() if count > 1), None):

@@ -42,6 +42,7 @@ from shared.events.payment_files import PaymentFileMade, PaymentFileVoided, Paym
 from shared.events.take_over import LoanTakenOver
 from shared.events.valuation import LoanValued
 from shared.merkle import record_of
+from shared.streams.dead_letters import legible
 
 LOANS_MAX = 100
 """An entry of a closing touches thousands of loans: so many are listed, one is explained when it is named."""
@@ -192,7 +193,7 @@ async def _aside(connection: Any, partition: int, offset: int) -> dict[str, Any]
         "entry": {"partition": partition, "offset": offset},
         "outcome": row["outcome"],
         "reason": row["reason"],
-        **queries.legible("value", record.value),
+        **legible("value", record.value),
     }
 
 

@@ -48,7 +48,9 @@ class LimitRow(BaseModel):
     source: Annotated[str, Field(min_length=1, max_length=300)]
 
 
-class _File(BaseModel):
+class LimitFile(BaseModel):
+    """One file."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: tuple[LimitRow, ...]
@@ -58,7 +60,7 @@ class _File(BaseModel):
 def limit_rows() -> tuple[LimitRow, ...]:
     """Every row of policies/restructuring*.yaml. Raises PolicyRefused."""
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("restructuring*.yaml"))]
-    return seamless([row for file in files for row in _File.model_validate(file).rows])
+    return seamless([row for file in files for row in LimitFile.model_validate(file).rows])
 
 
 def seamless(rows: Sequence[LimitRow]) -> tuple[LimitRow, ...]:

@@ -26,4 +26,7 @@ MATRIX: Final[Matrix] = {
     ("GET", "/v1/portfolio"): (*_WATCHERS, "operator"),
     ("GET", "/v1/usefulness"): _WATCHERS,
     ("GET", "/v1/shifts"): _WATCHERS,
+    ("GET", "/v1/parked"): ("operator", "auditor"),
+    ("POST", "/v1/parked/{borrower_id}/release"): ("operator",),
+    ("GET", "/v1/dead-letters"): ("operator", "auditor"),
 }

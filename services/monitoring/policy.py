@@ -128,6 +128,13 @@ class IndicatorRow(_Row):
     peers_step: Positive
     markets: Markets
 
+    @model_validator(mode="after")
+    def _codes_once(self) -> "IndicatorRow":
+        codes = [soft.code for soft in self.soft]
+        if twice := next((code for code in codes if codes.count(code) > 1), None):
+            raise PolicyRefused(f"version {self.version}: the indicator {twice} is there twice")
+        return self
+
     def rule(self, code: str) -> str:
         """The rule's name and version, as it stands in events."""
         return f"{code}@{self.version}"
@@ -137,11 +144,15 @@ class IndicatorRow(_Row):
         return next((soft for soft in self.soft if soft.code == code), None)
 
 
-class _BucketFile(_Row):
+class BucketFile(_Row):
+    """One file of buckets."""
+
     rows: tuple[BucketRow, ...]
 
 
-class _IndicatorFile(_Row):
+class IndicatorFile(_Row):
+    """One file of indicators."""
+
     rows: tuple[IndicatorRow, ...]
 
 
@@ -152,13 +163,13 @@ def _read(pattern: str) -> list[object]:
 @cache
 def bucket_rows() -> tuple[BucketRow, ...]:
     """The delinquency buckets of policies/buckets-*.yaml."""
-    return covering([row for file in _read("buckets-*.yaml") for row in _BucketFile.model_validate(file).rows])
+    return covering([row for file in _read("buckets-*.yaml") for row in BucketFile.model_validate(file).rows])
 
 
 @cache
 def indicator_rows() -> tuple[IndicatorRow, ...]:
     """The indicators of policies/indicators-*.yaml."""
-    return covering([row for file in _read("indicators-*.yaml") for row in _IndicatorFile.model_validate(file).rows])
+    return covering([row for file in _read("indicators-*.yaml") for row in IndicatorFile.model_validate(file).rows])
 
 
 def rules_on(day: date) -> IndicatorRow:

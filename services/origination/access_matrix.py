@@ -48,4 +48,7 @@ MATRIX: Final[Matrix] = {
     ("GET", "/v1/applications/{application_id}/signing-head"): _READERS,
     ("POST", "/v1/applications/{application_id}/withdrawal"): _OWN,
     ("POST", "/v1/applications/{application_id}/disbursement"): ("officer",),
+    ("GET", "/v1/parked"): ("operator", "auditor"),
+    ("POST", "/v1/parked/{borrower_id}/release"): ("operator",),
+    ("GET", "/v1/dead-letters"): ("operator", "auditor"),
 }

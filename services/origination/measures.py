@@ -6,6 +6,24 @@ from services.origination.capacity import Capacity, ratio
 from shared.events.applications import StandingSeen, Statement
 from shared.money import minor_units
 
+ATTRIBUTES = frozenset(
+    (
+        "coverage",
+        "coverage-stressed",
+        "surplus-share",
+        "equity-share",
+        "debt-burden",
+        "inflow-trend",
+        "years-in-business",
+        "statement-months",
+        "statement-source",
+        "loans-repaid",
+        "days-past-due-worst",
+        "past-due-elsewhere",
+    )
+)
+"""What `measure` gives."""
+
 
 def measure(statement: Statement, planned: Capacity, standing: StandingSeen) -> dict[str, Decimal | str | None]:
     """Every attribute of an application; None where the figures give none. Ratios have four decimals, rounded down."""

@@ -95,7 +95,8 @@ def check(caps: RateCaps) -> None:
             same = (row.country, row.lender_kind) == (other.country, other.lender_kind)
             kinds = set(row.product_kinds) & set(other.product_kinds)
             if same and kinds and _overlap(row, other):
-                raise RateCapRowsOverlap(f"{row.name} and {other.name} both rule {', '.join(sorted(kinds))}.")
+                both = f"{row.name} and {other.name} both rule {', '.join(sorted(kinds))}."
+                raise RateCapRowsOverlap(both, field=row.name)
 
 
 def _overlap(row: CapRow, other: CapRow) -> bool:

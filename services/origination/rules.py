@@ -114,7 +114,8 @@ def _folder(folder: Path, pattern: str, model: type[ModelT]) -> list[ModelT]:
     return [parse(file.read_text(encoding="utf-8"), model, where=file.name) for file in files]
 
 
-def _named(versions: Iterable[VersionedT]) -> dict[str, VersionedT]:
+def named_once(versions: Iterable[VersionedT]) -> dict[str, VersionedT]:
+    """The rules of one kind by `name@version`. Raises VersionTwice."""
     found: dict[str, VersionedT] = {}
     for one in versions:
         if one.named in found:
@@ -129,9 +130,9 @@ def _named(versions: Iterable[VersionedT]) -> dict[str, VersionedT]:
 def load(folder: Path = HERE) -> Rules:
     """The rules of a folder with products/, policies/ and scorecards/."""
     rules = Rules(
-        products=_named(_folder(folder / "products", "*.yaml", Product)),
-        policies=_named(_folder(folder / "policies", "credit-*.yaml", Policy)),
-        scorecards=_named(_folder(folder / "scorecards", "*.yaml", Scorecard)),
+        products=named_once(_folder(folder / "products", "*.yaml", Product)),
+        policies=named_once(_folder(folder / "policies", "credit-*.yaml", Policy)),
+        scorecards=named_once(_folder(folder / "scorecards", "*.yaml", Scorecard)),
         rate_caps=_folder(folder / "policies", "rate-caps.yaml", RateCaps)[0],
     )
     check(rules.rate_caps)

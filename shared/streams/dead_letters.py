@@ -1,5 +1,6 @@
 """A dead letter, with headers of both families that tools read: Kafka Connect's and Spring's (D9)."""
 
+import base64
 import struct
 
 from shared.streams.ports import Message, Record
@@ -41,3 +42,13 @@ def dead_letter_headers(record: Record, reason: str, topic: str) -> tuple[tuple[
         ("kafka_dlt-exception-fqcn", b"lendlog.Unreadable"),
         ("kafka_dlt-exception-message", text),
     )
+
+
+def legible(name: str, content: bytes | None) -> dict[str, str | None]:
+    """Bytes as text, with how they are written: as UTF-8, or in base64 where they are none."""
+    if content is None:
+        return {name: None, f"{name}_encoding": None}
+    try:
+        return {name: content.decode(), f"{name}_encoding": "utf-8"}
+    except UnicodeDecodeError:
+        return {name: base64.b64encode(content).decode(), f"{name}_encoding": "base64"}

@@ -197,7 +197,7 @@ def test_what_is_set_aside_is_shown_mended_and_still_replayed(desk: Desk) -> Non
     assert desk.call("loan", "show", "5316")["parked"]["reason"] == parked["reason"]
     again = desk.call("parked", "release", "5316", code=1)  # nothing was mended
     assert again["parked"]["first_offset"] == parked["first_offset"]
-    assert desk.call("parked", "release", "5314", code=2) == {"error": "Loan 5314 is not parked."}
+    assert desk.call("parked", "release", "5314", code=2) == {"error": "5314 is not parked."}
 
     assert desk.call("verify")["ok"]
     books = desk.call("digest")

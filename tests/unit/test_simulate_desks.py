@@ -1,5 +1,6 @@
 """What the simulated desks count."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, cast
@@ -24,6 +25,9 @@ class Answers:
 
     async def get(self, *_: object, **__: object) -> dict[str, Any]:
         return {"alerts": []}
+
+    async def read(self, _: str, reader: Callable[[], Awaitable[list[str]]]) -> list[str]:
+        return await reader()
 
     async def post(self, role: str, service: str, path: str, body: Any = None, *, key: str) -> dict[str, Any]:
         self.asked.append(key)

@@ -16,6 +16,7 @@ from services.collections.service import API_MIGRATIONS, SERVICE
 from services.collections.smtp import Smtp, SmtpServer
 from services.collections.strategy import strategies
 from shared.api import create_app
+from shared.api.aside import aside_routes
 from shared.api.process import Served, api_pool, command_relay, missing, run
 from shared.commands import MIGRATIONS, Commands
 from shared.errors import MissingPrecondition, Refusal
@@ -67,7 +68,7 @@ async def build(settings: ServiceSettings) -> AsyncIterator[Served]:
 
         await dispatcher.recover()
         services = Services(commands, api, books, unready, dispatcher, settings.topic_prefix)
-        routes = (*contact_routes.ROUTES, *case_routes.ROUTES)
+        routes = (*contact_routes.ROUTES, *case_routes.ROUTES, *aside_routes("collections", COLLECTIONS_INBOX))
         app = create_app("Lendlog collections", routes, MATRIX, services)
         yield Served(app, relay, _background(dispatcher, settings.dispatch_seconds))
 

@@ -30,6 +30,11 @@ class Services:
     prefix: str
 
     @property
+    def worker(self) -> asyncpg.Pool:
+        """`books`, as shared/api/aside.py calls it."""
+        return self.books
+
+    @property
     def inbox(self) -> str:
         """Full name of the topic that the worker folds."""
         return self.prefix + COLLECTIONS_INBOX.name

@@ -117,14 +117,6 @@ class NewReversal(Body):
     reason: Reason
 
 
-class NewRelease(Body):
-    """Where the loan is held, as /v1/parked shows it, and why it may go on."""
-
-    first_held_offset: Annotated[int, Field(ge=0, lt=1 << 63, strict=True)]
-    discard_first: Annotated[bool, Field(strict=True)] = False
-    reason: Reason
-
-
 class NewRetry(Body):
     """Why the dead letter is read again, or which event stands in its place."""
 

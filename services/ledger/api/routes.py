@@ -13,7 +13,6 @@ from services.ledger.api.bodies import (
     NewLoan,
     NewPayment,
     NewRate,
-    NewRelease,
     NewRetry,
     NewReversal,
     NewSchedule,
@@ -43,6 +42,7 @@ from services.ledger.commands import (
 )
 from services.ledger.commands.receipts import receipt_event_id
 from shared.api import Day, Route
+from shared.api.aside import NewRelease
 from shared.errors import Refusal
 from shared.events.envelope import EventId, new_event_id
 from shared.events.ledger import Branch, Receipt

@@ -54,7 +54,9 @@ class DebitRow(BaseModel):
         return self.business_day(day)
 
 
-class _File(BaseModel):
+class DebitFile(BaseModel):
+    """The file: rows that cover every date once."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: tuple[DebitRow, ...]
@@ -63,7 +65,7 @@ class _File(BaseModel):
 @cache
 def debit_rows() -> tuple[DebitRow, ...]:
     """Every row, in order. Raises PolicyRefused where a date has none or two."""
-    return covering(_File.model_validate(yaml.safe_load(FILE.read_text(encoding="utf-8"))).rows)
+    return covering(DebitFile.model_validate(yaml.safe_load(FILE.read_text(encoding="utf-8"))).rows)
 
 
 def debit_row(day: date) -> DebitRow:

@@ -3,7 +3,7 @@
 Each takes an asyncpg connection whose search path holds the ledger's schema, and reads one consistent snapshot.
 """
 
-from services.ledger.queries.aside import dead_letters_view, event_is_in, held_view, legible, parked_view
+from services.ledger.queries.aside import dead_letters_view, event_is_in, held_view, parked_view
 from services.ledger.queries.balances import balances_view
 from services.ledger.queries.branches import branch_cash
 from services.ledger.queries.loans import (
@@ -60,7 +60,6 @@ __all__ = [
     "has_contract",
     "held_view",
     "income_statement",
-    "legible",
     "loan_view",
     "loans_at",
     "movements",

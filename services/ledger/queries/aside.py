@@ -1,6 +1,5 @@
 """What stands aside from the books: parked loans, held events, dead letters; and whether an event is in."""
 
-import base64
 from typing import Any
 
 from services.ledger.queries.snapshots import snapshot
@@ -8,6 +7,7 @@ from services.ledger.reading import read
 from shared.events.entries import PeriodClosed
 from shared.events.ledger import BookOpened, BusinessDateClosed, ReferenceRatePublished
 from shared.merkle import record_of
+from shared.streams.dead_letters import legible
 
 # Parked loans with how much is held behind each.
 _PARKED = """
@@ -67,16 +67,6 @@ async def dead_letters_view(connection: Any) -> list[dict[str, Any]]:
         }
         for row in await connection.fetch(_DEAD)
     ]
-
-
-def legible(name: str, content: bytes | None) -> dict[str, str | None]:
-    """Bytes as text, with how they are written: as UTF-8, or in base64 where they are none."""
-    if content is None:
-        return {name: None, f"{name}_encoding": None}
-    try:
-        return {name: content.decode(), f"{name}_encoding": "utf-8"}
-    except UnicodeDecodeError:
-        return {name: base64.b64encode(content).decode(), f"{name}_encoding": "base64"}
 
 
 async def event_is_in(connection: Any, event_id: str) -> bool:

@@ -97,7 +97,9 @@ class PolicyRow(_Row):
     rounding: Rounding
 
 
-class _File(_Row):
+class ValuationFile(_Row):
+    """One file: the rows of one policy."""
+
     name: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
     rows: tuple[PolicyRow, ...]
 
@@ -106,7 +108,7 @@ class _File(_Row):
 def policies() -> dict[str, tuple[PolicyRow, ...]]:
     """The rows of policies/valuation-*.yaml by the policy's name."""
     texts = [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("valuation-*.yaml"))]
-    files = [_File.model_validate(yaml.safe_load(text)) for text in texts]
+    files = [ValuationFile.model_validate(yaml.safe_load(text)) for text in texts]
     return {file.name: covering(file.rows) for file in files}
 
 

@@ -15,6 +15,7 @@ from services.monitoring import usefulness as usefulness_of
 from services.monitoring.api.bodies import ActionBody, ReleaseBody, SnoozeBody
 from services.monitoring.commands import Kind, Pending, UnknownAlert, decide, standing
 from shared.api import Call, Day, Route, authorised
+from shared.api.aside import aside_routes
 from shared.commands import Commands, Unit
 from shared.errors import Refusal
 from shared.events.envelope import BorrowerId, EventId, LoanId, new_event_id
@@ -244,4 +245,5 @@ ROUTES: tuple[Route, ...] = (
     ("GET", "/v1/portfolio", portfolio),
     ("GET", "/v1/usefulness", usefulness),
     ("GET", "/v1/shifts", shifts),
+    *aside_routes("monitoring", MONITORING_INBOX),
 )

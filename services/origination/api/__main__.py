@@ -11,13 +11,14 @@ from services.origination.rules import load
 from services.origination.service import API_MIGRATIONS, SERVICE
 from services.origination.vault import Vault
 from shared.api import create_app
+from shared.api.aside import aside_routes
 from shared.api.process import Served, api_pool, command_relay, missing, run
 from shared.commands import MIGRATIONS, Commands
 from shared.errors import MissingPrecondition, Refusal
 from shared.settings import ServiceSettings
 from shared.streams.subject_store import MIGRATIONS as WORKER_MIGRATIONS
 from shared.streams.topic_admin import verify_topics
-from shared.topics import CHECKPOINTS, topics_of
+from shared.topics import CHECKPOINTS, ORIGINATION_INBOX, topics_of
 
 
 @contextlib.asynccontextmanager
@@ -49,7 +50,12 @@ async def build(settings: ServiceSettings) -> AsyncIterator[Served]:
         prefix, partitions = settings.topic_prefix, settings.partitions
         heads = LogHeads(settings.kafka_bootstrap, prefix + CHECKPOINTS.name, partitions)
         services = Services(commands, api, worker, unready, rules, vault, prefix, partitions, heads)
-        routes = (*party_routes.ROUTES, *application_routes.ROUTES, *decision_routes.ROUTES)
+        routes = (
+            *party_routes.ROUTES,
+            *application_routes.ROUTES,
+            *decision_routes.ROUTES,
+            *aside_routes("origination", ORIGINATION_INBOX),
+        )
         yield Served(create_app("Lendlog origination", routes, MATRIX, services), relay)
 
 

@@ -13,8 +13,10 @@ from services.collections.dispatch import Dispatcher
 from services.collections.service import SERVICE
 from shared.access import issue
 from shared.api import create_app
+from shared.api.aside import aside_routes
 from shared.commands import Commands
 from shared.database import open_pool
+from shared.topics import COLLECTIONS_INBOX
 from tests.integration.collections.desk import PARTITIONS, ROLES, Book, Desk, Recording
 from tests.places import Place
 
@@ -67,7 +69,8 @@ async def desk(
             tokens[borrower] = await issue(connection, name=borrower, role="applicant", borrower_id=borrower)
     commands = Commands(api, scope=SERVICE.api_schema(desk_place.settings()))
     services = Services(commands, api, books, unready, dispatcher, desk_place.prefix)
-    routes = (*contact_routes.ROUTES, *case_routes.ROUTES)
+    aside = aside_routes("collections", COLLECTIONS_INBOX)
+    routes = (*contact_routes.ROUTES, *case_routes.ROUTES, *aside)
     transport = httpx.ASGITransport(create_app("a test", routes, MATRIX, services), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://collections") as http:
         yield Desk(http, tokens, api, books)
