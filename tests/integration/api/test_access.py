@@ -65,6 +65,7 @@ WHO_MAY = {
     "GET /v1/periods": "cpav",
     "POST /v1/periods/{period}/valuation": "c",
     "POST /v1/periods/{period}/close": "c",
+    "POST /v1/years/{year}/close": "c",
     "GET /v1/loans/{loan_id}/proof": "otcpa",
     "GET /v1/checkpoints": "otcpa",
     "GET /v1/checkpoints/{partition}": "otcpa",
@@ -100,7 +101,7 @@ async def test_every_route_lets_in_the_roles_that_it_names_and_nobody_else(clien
     differences = []
     for route, letters in WHO_MAY.items():
         method, path = route.split()
-        named = {"period": "2024-01", "branch": "north", "run_id": "ddr-0123456789abcdef"}
+        named = {"period": "2024-01", "year": "2024", "branch": "north", "run_id": "ddr-0123456789abcdef"}
         ids = dict.fromkeys(("payment_id", "charge_id", "event_id", "entry_id", "line_id", "file_id"), new_event_id())
         at = path.format(loan_id="loan-1", partition=0, offset=0, **named, **ids)
         for role in (None, "nobody", *sorted(ROLES)):

@@ -80,7 +80,7 @@ def command_line(place: Place, patch: pytest.MonkeyPatch) -> None:
         pool = await open_pool(place.url("ledger_api"), place.api_schema, size=2)
         books = await connect(place.url("ledger_api"), place.ledger_schema)
         try:
-            yield Desk(LedgerCommands(pool, place.partitions, place.prefix + LIFECYCLE.name), books)
+            yield Desk(LedgerCommands(pool, place.partitions, place.prefix + LIFECYCLE.name), books, place)  # type: ignore[arg-type]
         finally:
             await books.close()
             await pool.close()
