@@ -10,7 +10,7 @@ from lendlog.books import AsJson, emit, recording
 from lendlog.entry_command import By
 from lendlog.signals import run_to_end
 from lendlog.tables import table
-from services.ledger.commands.model import YearIsClosed
+from services.ledger.commands.refusals import YearIsClosed
 from services.ledger.year_end import closing_of_year, year_named
 
 

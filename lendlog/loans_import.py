@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lendlog.loans_file import AMOUNTS, COUNTS, Arrival, Manifest, Refused, Totals, refused_as, texts, totals
-from services.ledger.commands.model import BookNotOpen, Command
+from services.ledger.commands.model import Command
 from services.ledger.commands.recorder import Recorded
+from services.ledger.commands.refusals import BookNotOpen
 from services.ledger.engine.accounts import (
     FEES_RECEIVABLE,
     INTEREST_RECEIVABLE,

@@ -17,7 +17,7 @@ from services.ledger.bank.refusals import (
     UnknownPaymentFile,
     UnknownReference,
 )
-from services.ledger.commands.model import LoanNotContracted, LoanNotDisbursed
+from services.ledger.commands.refusals import LoanNotContracted, LoanNotDisbursed
 from services.ledger.engine.accounts import CASH
 from services.ledger.memory import MemoryBooks, digest_in_memory
 from shared.events.payment_files import PAYMENT_FILES

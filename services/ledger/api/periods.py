@@ -11,7 +11,7 @@ from services.ledger.api.reading import After, wait_for
 from services.ledger.api.serving import Calling, accepted
 from services.ledger.before_close import before_close
 from services.ledger.commands import ClosePeriod
-from services.ledger.commands.model import YearIsClosed
+from services.ledger.commands.refusals import YearIsClosed
 from services.ledger.periods import period_named
 from services.ledger.valuation.policy import policy_on
 from services.ledger.valuation.running import value_period

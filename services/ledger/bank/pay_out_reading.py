@@ -6,7 +6,7 @@ from typing import Any
 
 from services.ledger.bank.pay_out import Disbursed
 from services.ledger.bank.payment_files import FilesState, fold_files
-from services.ledger.commands.model import LoanIsParked
+from services.ledger.commands.refusals import LoanIsParked
 from services.ledger.engine.account import decode_loan
 from services.ledger.engine.accounts import CASH
 from services.ledger.fact_reading import taken_back

@@ -8,7 +8,7 @@ from services.ledger.bank.facts import CashFact, Claim, OpenLoan
 from services.ledger.bank.lender import BankAccount, Lender
 from services.ledger.bank.log_cash import LogCash
 from services.ledger.bank.state import AccountFolds, AccountState
-from services.ledger.commands.model import LoanIsParked
+from services.ledger.commands.refusals import LoanIsParked
 from services.ledger.engine.account import ACTIVE, UNKNOWN, Loan, decode_loan
 from services.ledger.engine.accounts import CASH, SUSPENSE
 from services.ledger.engine.methods import NONE

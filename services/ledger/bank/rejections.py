@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.ledger import queries
-from services.ledger.commands.model import ChangedMeanwhile, LoanCommand, LoanIsParked, UndoEvent
+from services.ledger.commands.model import LoanCommand, UndoEvent
 from services.ledger.commands.recorder import LedgerCommands
 from services.ledger.commands.refinancing import other_side
+from services.ledger.commands.refusals import ChangedMeanwhile, LoanIsParked
 from services.ledger.commands.trial import Standing, standing_of, try_out
 from services.ledger.engine.facts import Fact
 from services.ledger.fact_reading import without

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.ledger.commands.checks import positive
-from services.ledger.commands.model import ControlAccount, EntryUnbalanced, SameAccount, UnknownAccount
+from services.ledger.commands.refusals import ControlAccount, EntryUnbalanced, SameAccount, UnknownAccount
 from services.ledger.engine.accounts import MANUAL, NAMES
 from services.ledger.engine.entries import NUMBERS
 from shared.events.entries import EntryLine

@@ -9,7 +9,7 @@ from services.ledger.bank.refusals import (
     StatementOutOfOrder,
 )
 from services.ledger.bank.state import signed_minor
-from services.ledger.commands import model
+from services.ledger.commands import model, refusals
 from services.ledger.commands.checks import Stamp, aggregate_of, require_open, stated
 from services.ledger.commands.state import BankGuard, Guards
 from shared.events import bank
@@ -85,4 +85,4 @@ def _require_next(data: bank.BankStatement, account: BankGuard, where: str) -> N
 
 def _require_unchanged(account: BankGuard | None, after: str | None, where: str) -> None:
     if (last := account.last if account is not None else None) != after:
-        raise model.ChangedMeanwhile(f"{where}: event {last} came before; try again.")
+        raise refusals.ChangedMeanwhile(f"{where}: event {last} came before; try again.")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from services.ledger.commands import model
+from services.ledger.commands import model, refusals
 from services.ledger.commands.model import Command
 from services.ledger.commands.state import Guards
 from shared.errors import Refusal
@@ -56,7 +56,7 @@ def stated(
 def require_open(guards: Guards) -> date:
     """The open date. Raises BookNotOpen."""
     if guards.open_date is None:
-        raise model.BookNotOpen("Open the book on its first business date.")
+        raise refusals.BookNotOpen("Open the book on its first business date.")
     return guards.open_date
 
 
@@ -64,7 +64,7 @@ def value_date(effective_date: date | None, guards: Guards, *, field: str = "eff
     """The date that a fact counts from: the open one, unless it was given. Raises BookNotOpen, ValueDateAhead."""
     open_date = require_open(guards)
     if effective_date is not None and effective_date > open_date:
-        raise model.ValueDateAhead(f"{effective_date} is after the open date {open_date}.", field=field)
+        raise refusals.ValueDateAhead(f"{effective_date} is after the open date {open_date}.", field=field)
     return effective_date or open_date
 
 
@@ -81,5 +81,5 @@ def positive(text: str, currency: str, name: str) -> int:
     """The same, and raises AmountZero."""
     amount = minor(text, currency, name)
     if amount == 0:
-        raise model.AmountZero(f"{text} {currency} is nothing.", field=name)
+        raise refusals.AmountZero(f"{text} {currency} is nothing.", field=name)
     return amount

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import assert_never
 
-from services.ledger.commands import model
+from services.ledger.commands import model, refusals
 from services.ledger.commands.balancing import require_manual
 from services.ledger.commands.checks import Stamp, positive, require_open, stated
 from services.ledger.commands.state import Guards, ManualEntry
@@ -56,7 +56,7 @@ def entry_event(command: model.EntryCommand, guards: Guards, stamp: Stamp) -> En
 def _propose(command: model.ProposeEntry, guards: Guards, stamp: Stamp) -> Envelope:
     open_date = require_open(guards)
     if command.value_date > open_date:
-        raise model.ValueDateAhead(f"{command.value_date} is after the open date {open_date}.", field="value_date")
+        raise refusals.ValueDateAhead(f"{command.value_date} is after the open date {open_date}.", field="value_date")
     _require_open_period(command.value_date, guards)
     for n, line in enumerate(command.lines):
         _require_bookable(line, f"lines/{n}")
@@ -105,13 +105,13 @@ def close_period(command: model.ClosePeriod, guards: Guards, stamp: Stamp) -> En
     month."""
     open_date, end, last = require_open(guards), command.period_end, guards.closed_through
     if last is not None and end <= last:
-        raise model.PeriodIsClosed(f"Periods up to {last} are closed.", field="period")
+        raise refusals.PeriodIsClosed(f"Periods up to {last} are closed.", field="period")
     if end >= open_date:
-        raise model.PeriodNotOver(
+        raise refusals.PeriodNotOver(
             f"{open_date} is open: close the business dates up to {end} before the period.", field="period"
         )
     if last is not None and end != (due := _month_end(last + timedelta(days=1))):
-        raise model.PeriodSkipped(f"The period that ends on {due} is still open: close it first.", field="period")
+        raise refusals.PeriodSkipped(f"The period that ends on {due} is still open: close it first.", field="period")
     return stated(PeriodClosed, PeriodEnd(period_end=end, closed_by=command.closed_by), command, stamp)
 
 
@@ -121,7 +121,7 @@ def close_year(command: model.CloseYear, guards: Guards, stamp: Stamp) -> Envelo
     end, last = command.year_end, guards.year_closed
     require_closable(end, guards.closed_through, last)
     if last != command.after:
-        raise model.ChangedMeanwhile(f"{last} was closed at the same time; try again.")
+        raise refusals.ChangedMeanwhile(f"{last} was closed at the same time; try again.")
     data = YearEnd(year_end=end, lines=command.lines, closed_by=command.closed_by)
     return stated(YearClosed, data, command, stamp, end).model_copy(update={"subject": GENERAL_LEDGER})
 
@@ -129,9 +129,9 @@ def close_year(command: model.CloseYear, guards: Guards, stamp: Stamp) -> Envelo
 def require_closable(year_end: date, closed_through: date | None, last: date | None) -> None:
     """Refuse the close of a year after which one is closed already (`last`), or whose last period is not."""
     if last is not None and year_end <= last:
-        raise model.YearIsClosed(f"Years up to {last.year} are closed.", field="year")
+        raise refusals.YearIsClosed(f"Years up to {last.year} are closed.", field="year")
     if closed_through is None or closed_through < year_end:
-        raise model.YearNotOver(f"Close the period that ends on {year_end} first.", field="year")
+        raise refusals.YearNotOver(f"Close the period that ends on {year_end} first.", field="year")
 
 
 def _month_end(day: date) -> date:
@@ -158,14 +158,14 @@ def _require_bookable(line: EntryLine, at: str) -> None:
     require_manual(line.debit, f"{at}/debit")
     require_manual(line.credit, f"{at}/credit")
     if line.debit == line.credit:
-        raise model.SameAccount(f"{line.debit} stands on both sides.", field=f"{at}/credit")
+        raise refusals.SameAccount(f"{line.debit} stands on both sides.", field=f"{at}/credit")
     positive(line.amount, line.currency, f"{at}/amount")
 
 
 def _require_open_period(value_date: date, guards: Guards) -> None:
     if guards.closed_through is not None and value_date <= guards.closed_through:
         following = guards.closed_through + timedelta(days=1)
-        raise model.PeriodIsClosed(
+        raise refusals.PeriodIsClosed(
             f"Periods up to {guards.closed_through} are closed: take a value date from {following} on.",
             field="value_date",
         )
@@ -175,9 +175,9 @@ def _require_undecided(entry_id: str, subject: str, checker: str, guards: Guards
     require_open(guards)
     entry = _known(entry_id, subject, guards, field="entry_id")
     if entry.outcome is not None:
-        raise model.EntryDecided(f"The entry was {entry.outcome} by {entry.checker}.", field="entry_id")
+        raise refusals.EntryDecided(f"The entry was {entry.outcome} by {entry.checker}.", field="entry_id")
     if entry.proposed.maker == checker:
-        raise model.FourEyes(f"{checker} proposed it; another person decides.")
+        raise refusals.FourEyes(f"{checker} proposed it; another person decides.")
     return entry
 
 
@@ -185,13 +185,13 @@ def _require_reversible(command: model.ProposeEntry, guards: Guards) -> None:
     assert command.reverses is not None
     entry = _known(command.reverses, command.loan_id, guards, field="reverses")
     if entry.outcome != "approved":
-        raise model.EntryNotApproved(f"The entry {command.reverses} is not booked.", field="reverses")
+        raise refusals.EntryNotApproved(f"The entry {command.reverses} is not booked.", field="reverses")
     if entry.reversed_by is not None:
-        raise model.EntryReversed(f"The entry {entry.reversed_by} reverses it.", field="reverses")
+        raise refusals.EntryReversed(f"The entry {entry.reversed_by} reverses it.", field="reverses")
 
 
 def _known(entry_id: str, subject: str, guards: Guards, *, field: str) -> ManualEntry:
     entry = guards.entries.get(entry_id)
     if entry is None or entry.subject != subject:
-        raise model.UnknownEntry(f"No entry {entry_id} was proposed.", field=field)
+        raise refusals.UnknownEntry(f"No entry {entry_id} was proposed.", field=field)
     return entry

@@ -7,7 +7,7 @@ exist. The books themselves are the processor's business.
 from datetime import date, timedelta
 from typing import assert_never
 
-from services.ledger.commands import bank, debits, model, payment_files
+from services.ledger.commands import bank, debits, model, payment_files, refusals
 from services.ledger.commands.checks import Stamp, aggregate_of, minor, positive, require_open, stated, value_date
 from services.ledger.commands.entries import close_period, close_year, entry_event, entry_evolved
 from services.ledger.commands.model import Command
@@ -203,7 +203,7 @@ def aggregates_of(command: Command) -> frozenset[str]:
 
 def _require_a_loan(loan_id: str) -> None:
     if loan_id in (BOOK, GENERAL_LEDGER, DIRECT_DEBITS, PAYMENT_FILES):
-        raise model.ReservedId(f"{loan_id} is no loan; take another id.", field="loan_id")
+        raise refusals.ReservedId(f"{loan_id} is no loan; take another id.", field="loan_id")
 
 
 def _paid_out(command: model.Disburse, guards: Guards) -> None:
@@ -222,7 +222,7 @@ def _received(command: model.ReceivePayment, guards: Guards) -> None:
 
 def _open_book(command: model.OpenBook, guards: Guards, stamp: Stamp) -> Envelope:
     if guards.open_date is not None:
-        raise model.BookAlreadyOpen(f"The book is open on {guards.open_date}.")
+        raise refusals.BookAlreadyOpen(f"The book is open on {guards.open_date}.")
     data = ledger.BusinessDate(business_date=command.business_date)
     return stated(ledger.BookOpened, data, command, stamp)
 
@@ -230,9 +230,9 @@ def _open_book(command: model.OpenBook, guards: Guards, stamp: Stamp) -> Envelop
 def _close_date(command: model.CloseDate, guards: Guards, stamp: Stamp) -> Envelope:
     open_date = require_open(guards)
     if command.business_date != open_date:
-        raise model.DateNotOpen(f"{command.business_date} is not the open date {open_date}.", field="business_date")
+        raise refusals.DateNotOpen(f"{command.business_date} is not the open date {open_date}.", field="business_date")
     if open_date == date.max:
-        raise model.LastDate(f"No date follows {open_date}.", field="business_date")
+        raise refusals.LastDate(f"No date follows {open_date}.", field="business_date")
     data = ledger.BusinessDate(business_date=open_date)
     return stated(ledger.BusinessDateClosed, data, command, stamp)
 
@@ -241,7 +241,7 @@ def _value(command: model.ValueLoan, guards: Guards, stamp: Stamp) -> Envelope:
     """The books say what the loan is, and the figures follow from them: nothing of it is guarded here."""
     open_date, on = require_open(guards), command.data.period_end
     if on >= open_date:
-        raise model.PeriodNotOver(f"{on} is not closed: the open date is {open_date}.", field="period")
+        raise refusals.PeriodNotOver(f"{on} is not closed: the open date is {open_date}.", field="period")
     return stated(valuation.LoanValued, command.data, command, stamp, on)
 
 
@@ -249,7 +249,7 @@ def _publish_rate(command: model.PublishRate, guards: Guards, stamp: Stamp) -> E
     open_date = require_open(guards)
     if command.from_date < open_date:
         detail = f"{command.from_date} is before the open date {open_date}: state what is in force from {open_date} on."
-        raise model.RateBeforeOpenDate(detail, field="from_date")
+        raise refusals.RateBeforeOpenDate(detail, field="from_date")
     data = ledger.PublishedRate(index=command.index, from_date=command.from_date, annual_rate=command.annual_rate)
     return stated(ledger.ReferenceRatePublished, data, command, stamp)
 
@@ -257,7 +257,7 @@ def _publish_rate(command: model.PublishRate, guards: Guards, stamp: Stamp) -> E
 def _retry(command: model.RetryDeadLetter, guards: Guards, partitions: int, stamp: Stamp) -> Envelope:
     require_open(guards)
     if not 0 <= command.partition < partitions:
-        raise model.UnknownPartition(f"There are partitions 0 to {partitions - 1}.", field="partition")
+        raise refusals.UnknownPartition(f"There are partitions 0 to {partitions - 1}.", field="partition")
     data = ledger.Retry(
         dead_offset=command.dead_offset,
         replaced_by=command.replaced_by,
@@ -270,9 +270,9 @@ def _retry(command: model.RetryDeadLetter, guards: Guards, partitions: int, stam
 def _conclude(command: model.ConcludeContract, guards: Guards, stamp: Stamp) -> Envelope:
     open_date = require_open(guards)
     if command.loan_id.startswith(RESERVED):
-        raise model.ReservedLoanId(f"{command.loan_id} begins with {' or '.join(RESERVED)}.", field="loan_id")
+        raise refusals.ReservedLoanId(f"{command.loan_id} begins with {' or '.join(RESERVED)}.", field="loan_id")
     if not isinstance(guards.loan(command.loan_id), NotContracted):
-        raise model.LoanAlreadyContracted(f"Loan {command.loan_id} has a contract.", field="loan_id")
+        raise refusals.LoanAlreadyContracted(f"Loan {command.loan_id} has a contract.", field="loan_id")
     terms = command.contract.terms
     eve = terms.first_due_date - timedelta(days=1) if terms.first_due_date > date.min else terms.first_due_date
     try:
@@ -290,23 +290,23 @@ def _disburse(command: model.Disburse, guards: Guards, stamp: Stamp) -> Envelope
     loan = guards.loan(command.loan_id)
     match loan:
         case NotContracted():
-            raise model.LoanNotContracted(f"Loan {command.loan_id} has no contract.", field="loan_id")
+            raise refusals.LoanNotContracted(f"Loan {command.loan_id} has no contract.", field="loan_id")
         case Contracted():
             before: tuple[MoneyOut, ...] = ()
         case Disbursed():
             before = loan.paid_out
         case TakenOver():
-            raise model.LoanWasTakenOver(f"Loan {command.loan_id} runs since {loan.on}.", field="loan_id")
+            raise refusals.LoanWasTakenOver(f"Loan {command.loan_id} runs since {loan.on}.", field="loan_id")
         case _:
             assert_never(loan)
     terms, amount = loan.terms, positive(command.amount, command.currency, "amount")
     if command.currency != terms.currency:
-        raise model.OtherCurrency(f"Loan {command.loan_id} is in {terms.currency}.", field="currency")
+        raise refusals.OtherCurrency(f"Loan {command.loan_id} is in {terms.currency}.", field="currency")
     principal = minor_units(terms.principal, terms.currency)
     left = most_that_can_be_lent(terms, principal) - sum(one.amount for one in before)
     if amount > left:
         detail = f"{decimal_text(left, terms.currency)} {terms.currency} can still be paid out."
-        raise model.AboveContract(detail, field="amount")
+        raise refusals.AboveContract(detail, field="amount")
     try:
         schedule(terms, [*(PaidOut(one.on, one.amount) for one in before), PaidOut(effective_date, amount)])
     except Refusal as refusal:  # the terms were in order for the whole principal: it is the date or the part
@@ -323,11 +323,11 @@ def _take_over(command: model.TakeOver, guards: Guards, stamp: Stamp) -> Envelop
     cut_over = value_date(command.cut_over, guards, field="cut_over")
     match loan := guards.loan(command.loan_id):
         case NotContracted():
-            raise model.LoanNotContracted(f"Loan {command.loan_id} has no contract.", field="loan_id")
+            raise refusals.LoanNotContracted(f"Loan {command.loan_id} has no contract.", field="loan_id")
         case Contracted():
             checked(loan.terms, command.positions, cut_over)
         case Disbursed() | TakenOver():
-            raise model.LoanIsRunning(f"Loan {command.loan_id} runs since {loan.on}.", field="loan_id")
+            raise refusals.LoanIsRunning(f"Loan {command.loan_id} runs since {loan.on}.", field="loan_id")
         case _:
             assert_never(loan)
     return stated(take_over.LoanTakenOver, command.positions, command, stamp, command.cut_over)

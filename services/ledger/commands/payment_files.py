@@ -5,7 +5,7 @@ fold is the one of now if no file's event came after it.
 """
 
 from services.ledger.bank.refusals import ExecutionInThePast
-from services.ledger.commands import model
+from services.ledger.commands import model, refusals
 from services.ledger.commands.checks import Stamp, require_open, stated
 from services.ledger.commands.state import Guards
 from shared.events import payment_files
@@ -16,7 +16,7 @@ def decide(command: model.FileCommand, guards: Guards, stamp: Stamp) -> Envelope
     """The event of a command on files to a bank; raises a Refusal."""
     open_date = require_open(guards)
     if (last := guards.last.get(payment_files.PAYMENT_FILES)) != command.after:
-        raise model.ChangedMeanwhile(f"Event {last} of a file came before; try again.")
+        raise refusals.ChangedMeanwhile(f"Event {last} of a file came before; try again.")
     match command:
         case model.MakePaymentFile():
             if command.file.execution_date < open_date:
@@ -24,7 +24,7 @@ def decide(command: model.FileCommand, guards: Guards, stamp: Stamp) -> Envelope
                 raise ExecutionInThePast(detail, field="execution_date")
             for loan_id, seen in command.lasts.items():
                 if guards.last.get(loan_id) != seen:
-                    raise model.ChangedMeanwhile(
+                    raise refusals.ChangedMeanwhile(
                         f"Loan {loan_id}: event {guards.last[loan_id]} came before; try again."
                     )
             return stated(payment_files.PaymentFileMade, command.file, command, stamp)

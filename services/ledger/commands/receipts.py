@@ -4,7 +4,8 @@ the number is refused."""
 import json
 from hashlib import sha256
 
-from services.ledger.commands.model import ReceiptNumberUsed, ReceivePayment
+from services.ledger.commands.model import ReceivePayment
+from services.ledger.commands.refusals import ReceiptNumberUsed
 from shared.events.envelope import derived_event_id
 
 

@@ -25,7 +25,6 @@ from services.ledger.commands.guards import BankGuard, Guards, Stamp
 from services.ledger.commands.model import (
     ApproveEntry,
     BankCommand,
-    ChangedMeanwhile,
     Command,
     DeclineEntry,
     FileCommand,
@@ -33,6 +32,7 @@ from services.ledger.commands.model import (
     ReceivePayment,
 )
 from services.ledger.commands.receipts import require_same_receipt
+from services.ledger.commands.refusals import ChangedMeanwhile
 from services.ledger.commands.state import ManualEntry
 from services.ledger.commands.trial import Standing
 from shared.commands import Commands, EventAlreadyRecorded, Once

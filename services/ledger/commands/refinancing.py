@@ -7,7 +7,7 @@ both, or neither, and that each names the other. They meet in the account refina
 from collections.abc import Sequence
 from datetime import date
 
-from services.ledger.commands import model
+from services.ledger.commands import model, refusals
 from services.ledger.commands.checks import positive
 from services.ledger.commands.state import Contracted, Disbursed, Guards, NotContracted, TakenOver
 from services.ledger.engine.facts import DisbursementFact, Fact, ServicingFact
@@ -111,9 +111,9 @@ def require_settles(
     contracted_here = not isinstance(guards.loan(settles.loan_id), NotContracted)
     match old := guards.known(settles.loan_id):
         case NotContracted():
-            raise model.LoanNotContracted(f"Loan {settles.loan_id} has no contract.", field="old_loan_id")
+            raise refusals.LoanNotContracted(f"Loan {settles.loan_id} has no contract.", field="old_loan_id")
         case Contracted():
-            raise model.LoanNotDisbursed(f"Loan {settles.loan_id} is not paid out.", field="old_loan_id")
+            raise refusals.LoanNotDisbursed(f"Loan {settles.loan_id} is not paid out.", field="old_loan_id")
         case Disbursed() | TakenOver():
             if not contracted_here:
                 detail = f"Loan {settles.loan_id} is origination's: let its borrower apply there."
@@ -121,7 +121,7 @@ def require_settles(
     if old.borrower_id != borrower_id:
         raise OtherBorrower(f"Loan {settles.loan_id} is not of {borrower_id}.", field="old_loan_id")
     if old.terms.currency != command.currency:
-        raise model.OtherCurrency(f"Loan {settles.loan_id} is in {old.terms.currency}.", field="old_loan_id")
+        raise refusals.OtherCurrency(f"Loan {settles.loan_id} is in {old.terms.currency}.", field="old_loan_id")
     payoff, amount = positive(settles.amount, command.currency, "payoff"), minor_units(command.amount, command.currency)
     left = amount - sum(fee for _, fee in upfront_fees(terms, amount, first=first))
     if payoff > left:

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import assert_never
 
-from services.ledger.commands import model
+from services.ledger.commands import model, refusals
 from services.ledger.commands.checks import Stamp, positive, require_open, stated, value_date
 from services.ledger.commands.state import Contracted, Disbursed, Guards, NotContracted, Running, TakenOver
 from services.ledger.engine.facts import Happening
@@ -61,7 +61,7 @@ def _within_limits(
     then. `would`: of the books. Raises RestructuredShareAboveLimit, RestructuredTooOften, OverrideNotAllowed, and
     LoanIsParked where the books know too little of the loan."""
     if would is None:
-        raise model.LoanIsParked("The books don't have its contract, so its share can't be told.", field="loan_id")
+        raise refusals.LoanIsParked("The books don't have its contract, so its share can't be told.", field="loan_id")
     if not (would.too_much() or would.too_often()):
         return data
     limit, override, figures = would.limit, command.override, would.figures()
@@ -69,13 +69,15 @@ def _within_limits(
         stated = servicing.LimitOverride(reason=override.reason, by=override.by, **figures)
         return data.model_copy(update={"override": stated})
     if override is not None:
-        raise model.OverrideNotAllowed(f"{limit.version} lets {' or '.join(limit.authority)} do it.", field="override")
+        raise refusals.OverrideNotAllowed(
+            f"{limit.version} lets {' or '.join(limit.authority)} do it.", field="override"
+        )
     if would.too_often():
         detail = f"{would.times} times so far, of {limit.times_max} that {limit.version} allows."
-        raise model.RestructuredTooOften(detail, field="restructure")
+        raise refusals.RestructuredTooOften(detail, field="restructure")
     share = f"{figures['share_before']} of outstanding principal is restructured, it would be {figures['share_after']}"
     detail = f"{share}, and {limit.version} allows {figures['share_max']}."
-    raise model.RestructuredShareAboveLimit(detail, field="restructure")
+    raise refusals.RestructuredShareAboveLimit(detail, field="restructure")
 
 
 def undo(command: model.UndoEvent, guards: Guards, stamp: Stamp) -> Envelope:
@@ -107,18 +109,18 @@ def require_payment(loan_id: str, payment_id: str, guards: Guards, *, field: str
     """Refuse what is no payment of the loan (UnknownPayment), or was taken back (PaymentAlreadyReversed)."""
     of_loan, taken_back = guards.payments.get(payment_id, (None, False))
     if of_loan != loan_id:
-        raise model.UnknownPayment(f"Loan {loan_id} has no recorded payment {payment_id}.", field=field)
+        raise refusals.UnknownPayment(f"Loan {loan_id} has no recorded payment {payment_id}.", field=field)
     if taken_back:
-        raise model.PaymentAlreadyReversed(f"Payment {payment_id} was reversed before.", field=field)
+        raise refusals.PaymentAlreadyReversed(f"Payment {payment_id} was reversed before.", field=field)
 
 
 def _running(loan_id: str, guards: Guards) -> Running:
     loan = guards.known(loan_id)
     match loan:
         case NotContracted():
-            raise model.LoanNotContracted(f"Loan {loan_id} has no contract.", field="loan_id")
+            raise refusals.LoanNotContracted(f"Loan {loan_id} has no contract.", field="loan_id")
         case Contracted():
-            raise model.LoanNotDisbursed(f"Loan {loan_id} is not paid out.", field="loan_id")
+            raise refusals.LoanNotDisbursed(f"Loan {loan_id} is not paid out.", field="loan_id")
         case Disbursed() | TakenOver():
             return loan
         case _:
@@ -128,10 +130,10 @@ def _running(loan_id: str, guards: Guards) -> Running:
 def _require_after_beginning(on: date, loan: Running) -> None:
     if on < loan.on:
         began = "was taken over" if isinstance(loan, TakenOver) else "was paid out"
-        raise model.BeforeDisbursement(f"{on} is before the loan {began} on {loan.on}.", field="effective_date")
+        raise refusals.BeforeDisbursement(f"{on} is before the loan {began} on {loan.on}.", field="effective_date")
 
 
 def _require_own_currency(amount: str, currency: str, loan: Running) -> None:
     if currency != loan.terms.currency:
-        raise model.OtherCurrency(f"The loan is in {loan.terms.currency}.", field="currency")
+        raise refusals.OtherCurrency(f"The loan is in {loan.terms.currency}.", field="currency")
     positive(amount, currency, "amount")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.ledger.commands import model
+from services.ledger.commands import refusals
 from services.ledger.commands.state import (
     Contracted,
     Disbursed,
@@ -99,5 +99,5 @@ def try_out(loan_id: str, facts: Sequence[Fact], event: Any, *, effective: int, 
         now = service(0, loan_id, then, before=before)
     except InvariantBroken as broken:
         sentence = str(broken)
-        raise model.BreaksRule(f"{sentence[:1].upper()}{sentence[1:]}.") from broken
+        raise refusals.BreaksRule(f"{sentence[:1].upper()}{sentence[1:]}.") from broken
     return Trial(was, now, difference(now.journal, was.journal))

@@ -11,8 +11,9 @@ from typing import Any
 from services.ledger import queries
 from services.ledger.bank.lender import BankAccount, Lender
 from services.ledger.bank.pain002 import REJECTED, StatusReport, read_pain002, statuses
-from services.ledger.commands.model import BookNotOpen, LoanNotContracted, NoteDebit
+from services.ledger.commands.model import NoteDebit
 from services.ledger.commands.recorder import LedgerCommands, Recorded
+from services.ledger.commands.refusals import BookNotOpen, LoanNotContracted
 from services.ledger.debits import reading
 from services.ledger.debits.pain008 import amounts_of
 from services.ledger.debits.planning import Asking, Skipped, plan

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from services.ledger.bank.facts import Claim, Debit
-from services.ledger.commands.model import LoanIsParked
+from services.ledger.commands.refusals import LoanIsParked
 from services.ledger.debits.planning import Asking
 from services.ledger.debits.policy import debit_row
 from services.ledger.debits.refusals import UnknownRun

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from services.ledger.commands.model import LoanIsParked
+from services.ledger.commands.refusals import LoanIsParked
 from services.ledger.commands.trial import Trial, try_out
 from services.ledger.engine.account import iso
 from services.ledger.engine.journal import JournalLine

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.ledger.commands.model import BookNotOpen
+from services.ledger.commands.refusals import BookNotOpen
 from services.ledger.engine.facts import ContractFact, Fact, PaymentFact
 from services.ledger.fact_reading import stored_facts
 from shared.errors import Refusal

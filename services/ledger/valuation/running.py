@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from services.ledger.commands.model import BookNotOpen, PeriodIsClosed, PeriodNotOver, ValueLoan
+from services.ledger.commands.model import ValueLoan
 from services.ledger.commands.recorder import Recorded
+from services.ledger.commands.refusals import BookNotOpen, PeriodIsClosed, PeriodNotOver
 from services.ledger.engine.account import CONTRACTED, SETTLED, WRITTEN_OFF, Loan, Valued, decode_loan
 from services.ledger.fact_reading import stored_facts
 from services.ledger.queries.rates import rates_in

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from lendlog.books import Desk
 from lendlog.cli import build
 from services.ledger import queries
-from services.ledger.commands import LedgerCommands, model
+from services.ledger.commands import LedgerCommands, refusals
 from services.ledger.digest import digest_of
 from services.ledger.explanation import why_entry
 from services.ledger.queries.reports import income_document, movements_document, movements_of, trial_balance_document
@@ -220,14 +220,14 @@ def command_line(place: Place, patch: pytest.MonkeyPatch, january: list[Any], ap
         ("cash", "bank-charges"),
         ("cash", "operating-expense"),
     ]
-    with pytest.raises(model.FourEyes):
+    with pytest.raises(refusals.FourEyes):
         call("entry", "approve", made["entry_id"], "--by", "ann")
     assert json.loads(call("entry", "approve", made["entry_id"], "--by", "bob", "--json"))["state"] == "approved"
     assert f"{approved}  approved by approver, proposed by accountant" in call("entry", "list")
     sides = ("--debit", "bank-charges=1.00", "--credit", "cash=1.01", "--currency", "EUR")
-    with pytest.raises(model.EntryUnbalanced):
+    with pytest.raises(refusals.EntryUnbalanced):
         call("entry", "propose", *sides, "--reason", "a slip", "--by", "ann")
-    with pytest.raises(model.PeriodIsClosed):
+    with pytest.raises(refusals.PeriodIsClosed):
         call("close-period", "2024-01")
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from lendlog.books import Desk
 from lendlog.cli import build
 from services.ledger.commands import LedgerCommands
-from services.ledger.commands.model import YearIsClosed
+from services.ledger.commands.refusals import YearIsClosed
 from shared.access import issue
 from shared.database import connect, open_pool
 from shared.topics import LIFECYCLE

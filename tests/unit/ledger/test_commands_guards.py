@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.ledger.commands import model
+from services.ledger.commands import model, refusals
 from services.ledger.commands.guards import (
     Contracted,
     Disbursed,
@@ -84,20 +84,20 @@ def event_of(command: model.Command, guards: Guards) -> Envelope:
     ids=lambda command: type(command).__name__,
 )
 def test_nothing_is_recorded_before_the_book_is_open(command: model.Command) -> None:
-    with pytest.raises(model.BookNotOpen):
+    with pytest.raises(refusals.BookNotOpen):
         event_of(command, Guards())
 
 
 def test_the_book_opens_once() -> None:
     opening = model.OpenBook(OPEN, new_event_id())
     event_of(opening, Guards())
-    with pytest.raises(model.BookAlreadyOpen):
+    with pytest.raises(refusals.BookAlreadyOpen):
         event_of(opening, Guards(OPEN))
 
 
 def test_only_the_open_date_is_closed_and_the_next_day_opens() -> None:
     for other in (OPEN - timedelta(days=1), OPEN + timedelta(days=1)):
-        with pytest.raises(model.DateNotOpen):
+        with pytest.raises(refusals.DateNotOpen):
             event_of(model.CloseDate(other, new_event_id()), Guards(OPEN))
     assert after(model.CloseDate(OPEN, new_event_id())).open_date == OPEN + timedelta(days=1)
 
@@ -109,7 +109,7 @@ def test_the_calendar_concerns_every_partition_and_a_retry_the_dead_letters_own(
     event, partitions = decide(retry, Guards(OPEN), partitions=3, stamp=STAMP)
     assert partitions == (2,)
     assert event.subject == "book"
-    with pytest.raises(model.UnknownPartition):
+    with pytest.raises(refusals.UnknownPartition):
         decide(model.RetryDeadLetter(3, 5, None, "mended", new_event_id()), Guards(OPEN), partitions=3, stamp=STAMP)
 
 
@@ -118,7 +118,7 @@ def test_the_calendar_concerns_every_partition_and_a_retry_the_dead_letters_own(
     [
         ({"currency": "ZZZ"}, UnknownCurrency, "terms/currency"),
         ({"principal": "1200.001"}, TooManyDecimals, "terms/principal"),
-        ({"principal": "0"}, model.AmountZero, "terms/principal"),
+        ({"principal": "0"}, refusals.AmountZero, "terms/principal"),
         ({"arrears_materiality": "0.001"}, TooManyDecimals, "terms/arrears_materiality"),
         ({"principal": "0.02"}, UnschedulableTerms, "terms/principal"),
         ({"every": 366, "instalments": 600}, UnschedulableTerms, "terms/instalments"),
@@ -133,21 +133,24 @@ def test_a_contract_needs_terms_that_give_a_schedule(
 
 
 def test_a_loan_is_contracted_once() -> None:
-    with pytest.raises(model.LoanAlreadyContracted):
+    with pytest.raises(refusals.LoanAlreadyContracted):
         event_of(contract(), after(contract()))
 
 
 def test_a_loan_is_paid_out_after_its_contract_in_parts_up_to_its_amount() -> None:
-    with pytest.raises(model.LoanNotContracted):
+    with pytest.raises(refusals.LoanNotContracted):
         event_of(disburse(), Guards(OPEN))
     contracted = after(contract())
     event_of(disburse("1200"), contracted)
-    for refusal, other in ((model.AboveContract, disburse("1200.01")), (model.OtherCurrency, disburse(currency="USD"))):
+    for refusal, other in (
+        (refusals.AboveContract, disburse("1200.01")),
+        (refusals.OtherCurrency, disburse(currency="USD")),
+    ):
         with pytest.raises(refusal):
             event_of(other, contracted)
     part = after(contract(), disburse("800.00"))
     event_of(disburse("400.00"), part)
-    with pytest.raises(model.AboveContract, match=r"^400\.00 EUR can still be paid out\.$"):
+    with pytest.raises(refusals.AboveContract, match=r"^400\.00 EUR can still be paid out\.$"):
         event_of(disburse("400.01"), part)
     event_of(disburse("520.00"), after(contract(over_applied="0.1"), disburse("800.00")))
 
@@ -178,11 +181,11 @@ def test_a_payment_is_never_refused_for_what_the_loan_is(known: tuple[model.Comm
 @pytest.mark.parametrize(
     ("command", "refusal"),
     [
-        (payment("0.00"), model.AmountZero),
+        (payment("0.00"), refusals.AmountZero),
         (payment("0.001"), TooManyDecimals),
         (payment("1", "XXX"), UnknownCurrency),
-        (payment(on=OPEN + timedelta(days=1)), model.ValueDateAhead),
-        (disburse(on=OPEN + timedelta(days=1)), model.ValueDateAhead),
+        (payment(on=OPEN + timedelta(days=1)), refusals.ValueDateAhead),
+        (disburse(on=OPEN + timedelta(days=1)), refusals.ValueDateAhead),
     ],
 )
 def test_an_amount_is_positive_in_a_known_currency_and_not_of_the_future(
@@ -197,11 +200,11 @@ def test_a_payment_is_reversed_once_and_only_for_its_own_loan() -> None:
     guards = after(received)
     reversal = model.ReversePayment("loan-1", received.event_id, "returned", new_event_id())
     for loan_id, payment_id in (("loan-2", received.event_id), ("loan-1", new_event_id())):
-        with pytest.raises(model.UnknownPayment):
+        with pytest.raises(refusals.UnknownPayment):
             event_of(model.ReversePayment(loan_id, payment_id, "returned", new_event_id()), guards)
     event_of(reversal, guards)
     evolve(reversal, guards)
-    with pytest.raises(model.PaymentAlreadyReversed):
+    with pytest.raises(refusals.PaymentAlreadyReversed):
         event_of(model.ReversePayment("loan-1", received.event_id, "again", new_event_id()), guards)
 
 
@@ -242,8 +245,8 @@ def test_a_reference_rate_goes_to_every_partition_and_begins_no_earlier_than_the
     event, partitions = decide(model.PublishRate(*given, new_event_id()), Guards(OPEN), partitions=3, stamp=STAMP)
     assert (event.subject, partitions) == ("book", (0, 1, 2))
     early = model.PublishRate("CN-LPR-1Y", OPEN - timedelta(days=1), "0.0300", new_event_id())
-    with pytest.raises(model.RateBeforeOpenDate) as refused:
+    with pytest.raises(refusals.RateBeforeOpenDate) as refused:
         decide(early, Guards(OPEN), partitions=3, stamp=STAMP)
     assert refused.value.field == "from_date"
-    with pytest.raises(model.BookNotOpen):
+    with pytest.raises(refusals.BookNotOpen):
         decide(early, Guards(), partitions=3, stamp=STAMP)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger.commands import StatedLine, decision_id, model, paired, reversed_lines
+from services.ledger.commands import StatedLine, decision_id, model, paired, refusals, reversed_lines
 from services.ledger.commands.guards import Guards, Stamp, decide, evolve
 from services.ledger.digest import canonical_state
 from services.ledger.engine import accounts
@@ -79,23 +79,23 @@ def test_an_entry_is_booked_once_a_second_person_approves_it_and_says_who_they_w
 def test_nobody_decides_on_an_entry_of_their_own_and_nobody_twice() -> None:
     made = proposal()
     for command in (approval(made, "ann"), decline(made, "ann")):
-        refused(model.FourEyes, command, after(made))
+        refused(refusals.FourEyes, command, after(made))
     for first in (approval(made), decline(made)):
         for second in (approval(made), decline(made), approval(made, "eve")):
-            refused(model.EntryDecided, second, after(made, first), words="by bob")
+            refused(refusals.EntryDecided, second, after(made, first), words="by bob")
             assert second.event_id == first.event_id, "no log holds two decisions"
-    refused(model.UnknownEntry, approval(proposal()), after(made))
-    refused(model.UnknownEntry, replace(approval(made), loan_id="loan-1"), after(made))
+    refused(refusals.UnknownEntry, approval(proposal()), after(made))
+    refused(refusals.UnknownEntry, replace(approval(made), loan_id="loan-1"), after(made))
 
 
 @pytest.mark.parametrize(
     ("line", "rule", "field"),
     [
-        ({"debit": "loans-receivable"}, model.ControlAccount, "lines/0/debit"),
-        ({"credit": "interest-income"}, model.ControlAccount, "lines/0/credit"),
-        ({"credit": "petty-cash"}, model.UnknownAccount, "lines/0/credit"),
-        ({"credit": "bank-charges"}, model.SameAccount, "lines/0/credit"),
-        ({"amount": "0.00"}, model.AmountZero, "lines/0/amount"),
+        ({"debit": "loans-receivable"}, refusals.ControlAccount, "lines/0/debit"),
+        ({"credit": "interest-income"}, refusals.ControlAccount, "lines/0/credit"),
+        ({"credit": "petty-cash"}, refusals.UnknownAccount, "lines/0/credit"),
+        ({"credit": "bank-charges"}, refusals.SameAccount, "lines/0/credit"),
+        ({"amount": "0.00"}, refusals.AmountZero, "lines/0/amount"),
     ],
 )
 def test_an_entry_that_the_books_could_not_take_is_refused_at_its_line(
@@ -108,34 +108,34 @@ def test_an_entry_that_the_books_could_not_take_is_refused_at_its_line(
 def test_an_entry_has_a_value_date_in_a_period_that_is_open_when_it_is_made_and_when_it_is_approved() -> None:
     end = date(2024, 1, 31)
     closed = after(closing(end))
-    assert refused(model.PeriodIsClosed, proposal(on=end), closed, words="from 2024-02-01 on").field == "value_date"
+    assert refused(refusals.PeriodIsClosed, proposal(on=end), closed, words="from 2024-02-01 on").field == "value_date"
     event_of(proposal(on=end + timedelta(days=1)), closed)
-    refused(model.ValueDateAhead, proposal(on=OPEN + timedelta(days=1)), Guards(OPEN))
+    refused(refusals.ValueDateAhead, proposal(on=OPEN + timedelta(days=1)), Guards(OPEN))
     early = proposal(on=end)
     waiting = after(early, closing(end))
-    refused(model.PeriodIsClosed, approval(early), waiting)
+    refused(refusals.PeriodIsClosed, approval(early), waiting)
     event_of(decline(early), waiting)
 
 
 def test_periods_close_in_order_once_their_last_date_has_been() -> None:
-    refused(model.PeriodNotOver, closing(date(2024, 2, 29)), Guards(OPEN), words="2024-02-10 is open")
-    refused(model.PeriodNotOver, closing(OPEN), Guards(OPEN))
+    refused(refusals.PeriodNotOver, closing(date(2024, 2, 29)), Guards(OPEN), words="2024-02-10 is open")
+    refused(refusals.PeriodNotOver, closing(OPEN), Guards(OPEN))
     closed = after(closing(date(2023, 12, 31)))
     for again in (date(2023, 12, 31), date(2023, 11, 30)):
-        refused(model.PeriodIsClosed, closing(again), closed, words="up to 2023-12-31")
+        refused(refusals.PeriodIsClosed, closing(again), closed, words="up to 2023-12-31")
     later = Guards(date(2024, 3, 5), date(2023, 12, 31))
-    refused(model.PeriodSkipped, closing(date(2024, 2, 29)), later, words="2024-01-31 is still open")
+    refused(refusals.PeriodSkipped, closing(date(2024, 2, 29)), later, words="2024-01-31 is still open")
     assert after(closing(date(2024, 1, 31)), guards=later).closed_through == date(2024, 1, 31)
     assert decide(closing(date(2024, 1, 31)), Guards(OPEN), partitions=3, stamp=STAMP)[1] == (0, 1, 2)
-    refused(model.BookNotOpen, closing(date(2024, 1, 31)), Guards())
+    refused(refusals.BookNotOpen, closing(date(2024, 1, 31)), Guards())
 
 
 def test_an_approved_entry_is_reversed_by_another_and_only_once() -> None:
     made = proposal()
     back = proposal(reversed_lines(CHARGES), reverses=made.event_id)
-    refused(model.EntryNotApproved, back, after(made))
-    refused(model.EntryNotApproved, back, after(made, decline(made)))
-    refused(model.EntryReversed, proposal(CHARGES, reverses=made.event_id), after(made, approval(made), back))
+    refused(refusals.EntryNotApproved, back, after(made))
+    refused(refusals.EntryNotApproved, back, after(made, decline(made)))
+    refused(refusals.EntryReversed, proposal(CHARGES, reverses=made.event_id), after(made, approval(made), back))
     again = after(made, approval(made), back, decline(back))
     event_of(proposal(reversed_lines(CHARGES), reverses=made.event_id), again)
 
@@ -143,7 +143,7 @@ def test_an_approved_entry_is_reversed_by_another_and_only_once() -> None:
 def test_what_is_no_loan_gets_no_contract_and_no_money() -> None:
     for name in ("book", GENERAL_LEDGER):
         money = model.ReceivePayment(name, "1.00", "EUR", None, None, new_event_id())
-        refused(model.ReservedId, money, Guards(OPEN))
+        refused(refusals.ReservedId, money, Guards(OPEN))
 
 
 def stated(account: str, amount: str, *, debit: bool, currency: str = "EUR") -> StatedLine:
@@ -152,11 +152,11 @@ def stated(account: str, amount: str, *, debit: bool, currency: str = "EUR") -> 
 
 def test_an_entry_whose_debits_are_not_its_credits_is_refused_with_the_difference() -> None:
     lines = [stated("bank-charges", "12.50", debit=True), stated("cash", "12.49", debit=False)]
-    with pytest.raises(model.EntryUnbalanced, match=r"debits are 12\.50, credits 12\.49: 0\.01 too much in debits"):
+    with pytest.raises(refusals.EntryUnbalanced, match=r"debits are 12\.50, credits 12\.49: 0\.01 too much in debits"):
         paired(lines)
-    with pytest.raises(model.EntryUnbalanced, match="In JPY"):
+    with pytest.raises(refusals.EntryUnbalanced, match="In JPY"):
         paired([stated("cash", "5.00", debit=True), stated("equity", "5", debit=False, currency="JPY")][1:])
-    with pytest.raises(model.SameAccount, match="cash has debits and credits in EUR"):
+    with pytest.raises(refusals.SameAccount, match="cash has debits and credits in EUR"):
         paired([stated("cash", "1.00", debit=True), stated("cash", "1.00", debit=False)])
 
 

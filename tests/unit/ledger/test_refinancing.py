@@ -8,7 +8,7 @@ import pytest
 
 from services.ledger.api import bodies
 from services.ledger.api.servicing_bodies import NewRefinancing
-from services.ledger.commands import model, other_side, refinance
+from services.ledger.commands import model, other_side, refinance, refusals
 from services.ledger.commands import refinancing as rules
 from services.ledger.commands.guards import Guards, Stamp, decide, evolve
 from services.ledger.engine import accounts as chart
@@ -112,21 +112,21 @@ def test_new_money_for_a_loan_of_originations_goes_through_origination_which_ask
         two.book(*refinancing("900.00"))
     assert (refused.value.status, refused.value.field) == (409, "old_loan_id")
     for loan_id in ("old", "agreed"):  # paid out already, a further part of it; agreed and not paid out
-        with pytest.raises(model.LoanNotContracted):
+        with pytest.raises(refusals.LoanNotContracted):
             two.book(model.Disburse(loan_id, "10.00", "EUR", None, new_event_id()))
     assert len(two.events) == 1
 
 
 REFUSED = [
     (started, refinancing("1.00", amount="0.99"), rules.PayoffAbovePaidOut, "payoff"),
-    (started, refinancing("0"), model.AmountZero, "payoff"),
+    (started, refinancing("0"), refusals.AmountZero, "payoff"),
     (started, refinance("new", "new", amount="2", payoff="1", currency="EUR", on=None, event_id=new_event_id()),
      rules.SameLoan, "old_loan_id"),
-    (lambda: Two(contract("new", **NEW)), refinancing("1"), model.LoanNotContracted, "old_loan_id"),
-    (lambda: Two(contract("old"), contract("new", **NEW)), refinancing("1"), model.LoanNotDisbursed, "old_loan_id"),
+    (lambda: Two(contract("new", **NEW)), refinancing("1"), refusals.LoanNotContracted, "old_loan_id"),
+    (lambda: Two(contract("old"), contract("new", **NEW)), refinancing("1"), refusals.LoanNotDisbursed, "old_loan_id"),
     (lambda: Two(contract("old", "b-2"), PAID_OUT, contract("new", **NEW)), refinancing("1"), rules.OtherBorrower,
      "old_loan_id"),
-    (lambda: started(currency="CZK"), refinancing("1", currency="CZK"), model.OtherCurrency, "old_loan_id"),
+    (lambda: started(currency="CZK"), refinancing("1", currency="CZK"), refusals.OtherCurrency, "old_loan_id"),
     (lambda: started(upfront_fees=[{"name": "arrangement", "amount": "10.00"}]), refinancing("1990.01"),
      rules.PayoffAbovePaidOut, "payoff"),
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ledger.commands import model
+from services.ledger.commands import model, refusals
 from services.ledger.commands.guards import Guards, Stamp, decide
 from services.ledger.commands.state import Disbursed, MoneyOut
 from services.ledger.engine.account import ACTIVE, SETTLED, STATUS, WRITTEN_OFF, Loan
@@ -70,7 +70,7 @@ def test_up_to_the_limit_a_restructuring_is_stated_as_it_was_asked_for() -> None
 
 
 def test_a_loan_that_would_take_the_share_over_the_limit_is_refused_with_the_figures() -> None:
-    with pytest.raises(model.RestructuredShareAboveLimit) as refused:
+    with pytest.raises(refusals.RestructuredShareAboveLimit) as refused:
         stated(would(40_001, before=60_000))
     assert refused.value.detail == (
         "0.060000 of outstanding principal is restructured, it would be 0.100001, and test@1 allows 0.100000."
@@ -79,7 +79,7 @@ def test_a_loan_that_would_take_the_share_over_the_limit_is_refused_with_the_fig
 
 def test_a_loan_in_the_share_already_takes_it_nowhere_but_its_count_has_an_end() -> None:
     assert stated(would(500_000, before=500_000, times=1)) == DATA
-    with pytest.raises(model.RestructuredTooOften, match=r"2 times so far, of 2 that test@1 allows"):
+    with pytest.raises(refusals.RestructuredTooOften, match=r"2 times so far, of 2 that test@1 allows"):
         stated(would(10, before=10, times=2))
 
 
@@ -88,13 +88,13 @@ def test_what_is_no_restructuring_asks_for_no_share() -> None:
 
 
 def test_the_share_of_a_loan_that_the_books_dont_have_is_not_guessed() -> None:
-    with pytest.raises(model.LoanIsParked):
+    with pytest.raises(refusals.LoanIsParked):
         stated(None)
 
 
 @pytest.mark.parametrize("over", [would(200_000), would(1, before=1, times=2)], ids=["share", "count"])
 def test_the_authority_goes_beyond_with_a_reason_that_the_event_keeps(over: Restructuring) -> None:
-    with pytest.raises(model.OverrideNotAllowed, match="test@1 lets approver do it"):
+    with pytest.raises(refusals.OverrideNotAllowed, match="test@1 lets approver do it"):
         stated(over, model.Override("the whole valley", "o-1", "officer"))
     override = stated(over, model.Override("the whole valley", "a-1", "approver")).override
     assert override is not None

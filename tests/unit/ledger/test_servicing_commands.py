@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from services.ledger.api import servicing_bodies as bodies
-from services.ledger.commands import model, standing_of
+from services.ledger.commands import model, refusals, standing_of
 from services.ledger.commands.guards import Guards, Stamp, decide, evolve
 from services.ledger.commands.servicing import EVENT_OF
 from services.ledger.engine.account import Loan
@@ -114,7 +114,7 @@ def test_a_request_can_ask_for_every_change_of_a_reschedule() -> None:
 
 @pytest.mark.parametrize(
     ("booked", "refusal"),
-    [((), model.LoanNotContracted), ((CONTRACT,), model.LoanNotDisbursed)],
+    [((), refusals.LoanNotContracted), ((CONTRACT,), refusals.LoanNotDisbursed)],
     ids=["unknown", "contracted"],
 )
 def test_only_a_loan_that_is_paid_out_is_serviced(booked: Sequence[model.Command], refusal: type[Refusal]) -> None:
@@ -127,14 +127,14 @@ def test_only_a_loan_that_is_paid_out_is_serviced(booked: Sequence[model.Command
 @pytest.mark.parametrize(
     ("command", "refusal", "field"),
     [
-        (serve(FEE, OPEN + timedelta(days=1)), model.ValueDateAhead, "effective_date"),
-        (serve(FEE, START - timedelta(days=1)), model.BeforeDisbursement, "effective_date"),
-        (serve(FEE.model_copy(update={"currency": "USD"})), model.OtherCurrency, "currency"),
-        (serve(FEE.model_copy(update={"amount": "0.00"})), model.AmountZero, "amount"),
-        (serve(servicing.Refund(amount="1", currency="USD")), model.OtherCurrency, "currency"),
+        (serve(FEE, OPEN + timedelta(days=1)), refusals.ValueDateAhead, "effective_date"),
+        (serve(FEE, START - timedelta(days=1)), refusals.BeforeDisbursement, "effective_date"),
+        (serve(FEE.model_copy(update={"currency": "USD"})), refusals.OtherCurrency, "currency"),
+        (serve(FEE.model_copy(update={"amount": "0.00"})), refusals.AmountZero, "amount"),
+        (serve(servicing.Refund(amount="1", currency="USD")), refusals.OtherCurrency, "currency"),
         (
             serve(servicing.Chargeback(payment_id=new_event_id(), amount="1", currency="EUR")),
-            model.UnknownPayment,
+            refusals.UnknownPayment,
             "payment_id",
         ),
     ],
@@ -161,7 +161,7 @@ def test_what_can_be_told_without_the_books_is_refused_by_field(
 )
 def test_a_trial_refuses_what_breaks_a_rule_of_the_loan(data: Happening) -> None:
     books = Books(CONTRACT, PAID_OUT, PAYMENT)
-    with pytest.raises(model.BreaksRule, match=r"^A |^Delinquency"):
+    with pytest.raises(refusals.BreaksRule, match=r"^A |^Delinquency"):
         books.preview(serve(data))
 
 
@@ -192,7 +192,7 @@ def test_a_parked_loan_is_not_tried_out() -> None:
     books = Books(CONTRACT, PAID_OUT)
     parked = {"first_offset": 7, "since": "2024-03-01"}
     account = Account("loan-1", Stored(0, OPEN.toordinal(), None, Loan(0, "loan-1"), parked), books.facts)
-    with pytest.raises(model.LoanIsParked):
+    with pytest.raises(refusals.LoanIsParked):
         preview(account, books.event(serve(FEE)), OPEN)
 
 
@@ -203,7 +203,7 @@ def test_an_undoing_previews_as_the_loan_without_the_fact() -> None:
     undoing = model.UndoEvent("loan-1", charge.event_id, "typo", new_event_id())
     assert books.preview(undoing)["after"] == plain
     books.book(undoing)
-    with pytest.raises(model.BreaksRule):
+    with pytest.raises(refusals.BreaksRule):
         books.preview(model.UndoEvent("loan-1", charge.event_id, "again", new_event_id()))
 
 
@@ -215,14 +215,14 @@ def test_an_undone_payment_is_not_taken_back_again() -> None:
         model.ReversePayment("loan-1", PAYMENT.event_id, "typo", new_event_id()),
         serve(servicing.Chargeback(payment_id=PAYMENT.event_id, amount="1", currency="EUR")),
     ):
-        with pytest.raises(model.PaymentAlreadyReversed):
+        with pytest.raises(refusals.PaymentAlreadyReversed):
             books.event(again)
 
 
 def test_money_out_that_is_undone_can_be_paid_out_again() -> None:
     books = Books(CONTRACT, PAID_OUT)
     books.book(model.UndoEvent("loan-1", PAID_OUT.event_id, "returned", new_event_id()))
-    with pytest.raises(model.LoanNotDisbursed):
+    with pytest.raises(refusals.LoanNotDisbursed):
         books.event(serve(FEE))
     books.event(model.Disburse("loan-1", "1200.00", "EUR", START, new_event_id()))
 

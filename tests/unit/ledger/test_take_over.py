@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.ledger.api import bodies
-from services.ledger.commands import model
+from services.ledger.commands import model, refusals
 from services.ledger.commands.guards import (
     Contracted,
     Guards,
@@ -204,20 +204,20 @@ Given = Callable[[], Guards]
 @pytest.mark.parametrize(
     ("guards", "command", "refusal"),
     [
-        (Guards, take_over(), model.BookNotOpen),
-        (after, take_over(), model.LoanNotContracted),
-        (lambda: after(CONTRACT), take_over(date(2025, 2, 16)), model.ValueDateAhead),
+        (Guards, take_over(), refusals.BookNotOpen),
+        (after, take_over(), refusals.LoanNotContracted),
+        (lambda: after(CONTRACT), take_over(date(2025, 2, 16)), refusals.ValueDateAhead),
         (lambda: after(CONTRACT), take_over(overpaid="1"), rules.CreditBesideClaims),
-        (lambda: after(CONTRACT, take_over()), take_over(), model.LoanIsRunning),
+        (lambda: after(CONTRACT, take_over()), take_over(), refusals.LoanIsRunning),
         (
             lambda: after(CONTRACT, take_over()),
             model.Disburse("loan-1", "1.00", "EUR", None, new_event_id()),
-            model.LoanWasTakenOver,
+            refusals.LoanWasTakenOver,
         ),
         (
             lambda: after(CONTRACT, take_over()),
             model.ServiceLoan("loan-1", servicing.WriteOff(reason="x"), date(2025, 2, 14), new_event_id()),
-            model.BeforeDisbursement,
+            refusals.BeforeDisbursement,
         ),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.ledger.commands import model
+from services.ledger.commands import model, refusals
 from services.ledger.commands.guards import Guards, Stamp, decide, evolve
 from services.ledger.engine.accounts import INCOME_SUMMARY, NAMES, RETAINED_EARNINGS
 from services.ledger.engine.entries import RESULT
@@ -185,7 +185,7 @@ def test_years_close_in_order_once_their_last_period_is_closed() -> None:
     def event_of(asked: model.CloseYear, guards: Guards) -> Any:
         return decide(asked, guards, partitions=4, stamp=STAMP)
 
-    with pytest.raises(model.YearNotOver, match="Close the period that ends on 2024-12-31 first"):
+    with pytest.raises(refusals.YearNotOver, match="Close the period that ends on 2024-12-31 first"):
         event_of(command(), Guards(OPEN, date(2024, 11, 30)))
     closed = Guards(OPEN, END)
     stated, partitions = event_of(command(), closed)
@@ -193,11 +193,11 @@ def test_years_close_in_order_once_their_last_period_is_closed() -> None:
     assert (stated.subject, stated.effectivedate, partitions) == (GENERAL_LEDGER, END, (None,))
     evolve(command(), closed)
     for again in (command(after=END), replace(command(date(2023, 12, 31), END), event_id=new_event_id())):
-        with pytest.raises(model.YearIsClosed, match="up to 2024"):
+        with pytest.raises(refusals.YearIsClosed, match="up to 2024"):
             event_of(again, closed)
     later = Guards(date(2026, 1, 5), NEXT)
     later.year_closed = END
-    with pytest.raises(model.ChangedMeanwhile):
+    with pytest.raises(refusals.ChangedMeanwhile):
         event_of(command(NEXT), later)  # its figures still had last year's result in them
     event_of(command(NEXT, END), later)
     assert year_named("2024") == END

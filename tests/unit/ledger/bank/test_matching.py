@@ -9,7 +9,8 @@ import pytest
 from services.ledger.bank import refusals
 from services.ledger.bank.lender import MatchingRow
 from services.ledger.bank.pain_parts import reference_of
-from services.ledger.commands.model import ChangedMeanwhile, ReservedLoanId, TakeStatement
+from services.ledger.commands.model import TakeStatement
+from services.ledger.commands.refusals import ChangedMeanwhile, ReservedLoanId
 from services.ledger.engine.account import decode_loan
 from services.ledger.memory import MemoryBooks, digest_in_memory
 from shared.errors import Refusal

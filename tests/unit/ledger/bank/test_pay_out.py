@@ -12,7 +12,7 @@ from services.ledger.bank.lender import BankAccount
 from services.ledger.bank.pay_out import Disbursed, plan
 from services.ledger.bank.payment_files import broken_rules
 from services.ledger.bank.refusals import FileWasVoided
-from services.ledger.commands.model import ChangedMeanwhile
+from services.ledger.commands.refusals import ChangedMeanwhile
 from services.ledger.verify.of_payment_files import PaymentFiles, Seen, Wanted, unpaid
 from shared.errors import MissingPrecondition
 from shared.events.payment_files import PAYMENT_FILES, PaymentItem

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from services.ledger.commands.model import ChangedMeanwhile
+from services.ledger.commands.refusals import ChangedMeanwhile
 from services.ledger.debits.policy import debit_row
 from services.ledger.debits.refusals import CollectedAlready, CollectionDateOver
 from services.ledger.debits.state import suspended_by
