@@ -20,8 +20,8 @@ from aiokafka import AIOKafkaProducer
 from lendlog.servers.provision import provision_scratch
 from shared.database import connect, open_pool
 from shared.events.envelope import BOOK, Envelope
-from shared.events.inbox import ParkedSubjectReleased
-from shared.events.ledger import LedgerDateClosed, PartitionDate, Release
+from shared.events.inbox import ParkedSubjectReleased, SubjectRelease
+from shared.events.ledger import LedgerDateClosed, PartitionDate
 from shared.events.signals import AccountMoved, Indicator, IndicatorPublished, Movement
 from shared.partitioner import partition_for
 from shared.streams.kafka import KafkaLog
@@ -243,7 +243,7 @@ async def test_a_broken_rule_parks_one_borrower_and_a_release_goes_on(tally: Tal
         await connection.close()
         release = ParkedSubjectReleased(
             id=str(uuid.UUID(int=9)), source="/test", subject=bad, time="2024-03-01T11:00:00Z",
-            data=Release(
+            data=SubjectRelease(
                 first_held_offset=parked["first_offset"], held_reason=parked["reason"], discard_first=True, reason="ok"
             ),
         )  # fmt: skip
