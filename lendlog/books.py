@@ -43,9 +43,22 @@ def tell(sentence: str) -> None:
 
 
 def fields(document: dict[str, Any]) -> list[str]:
-    """One line a field, for people."""
+    """One line a field, for people; one for each item of a list of documents."""
     width = max(map(len, document), default=0) + 2
-    return [f"{name.replace('_', ' '):<{width}}{value}" for name, value in document.items() if value not in (None, [])]
+    lines = []
+    for name, value in document.items():
+        if value in (None, [], {}):
+            continue
+        several = isinstance(value, list) and isinstance(value[0], dict)
+        for n, one in enumerate(value if several else [value]):
+            lines.append(f"{'' if n else name.replace('_', ' '):<{width}}{_words(one)}")
+    return lines
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_words(one)}" for name, one in value.items() if one is not None)
+    return ", ".join(map(_words, value)) if isinstance(value, list) else str(value)
 
 
 def place_of(text: str) -> tuple[int, int]:
