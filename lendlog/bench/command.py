@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
+from lendlog.bench.fold import FoldPlan, run_fold
 from lendlog.bench.rig import new_rig
 from lendlog.bench.spine import Plan, run
 from lendlog.signals import run_to_end
+from lendlog.tables import table
 from shared.settings import PlatformSettings
 
 command = typer.Typer(no_args_is_help=True, help="Measure what the platform does on this machine.")
@@ -38,6 +40,24 @@ def spine(
             typer.echo(f"{name:36} {json.dumps(value) if isinstance(value, dict) else value}")
     if result.get("digest_equals_replay") is False:
         raise typer.Exit(1)
+
+
+@command.command("fold")
+def fold(
+    repayments: Annotated[int, typer.Option(help="Repayments timed for each age of a loan.", min=1000)] = 20_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """The engine's fold of one ordinary repayment, for loans of 12, 60 and 360 instalments; needs no servers."""
+    result = run_fold(FoldPlan(repayments=repayments))
+    if as_json:
+        typer.echo(json.dumps(result))
+        return
+    rows = [{"instalments": n} | figures for n, figures in result["microseconds"].items()]
+    for line in table(
+        [*rows, {"instalments": "floor"} | result["floor"]], ("instalments", "mean", "median", "p99"), left=1
+    ):
+        typer.echo(line)
+    typer.echo(f"microseconds a repayment; floor: two balances in a dictionary and a line; {result['hardware']['cpu']}")
 
 
 async def _spine(plan: Plan) -> dict[str, Any]:
